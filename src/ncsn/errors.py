@@ -1,0 +1,18 @@
+"""The one exception that stands for a user's mistake; `entry` prints it without a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake that the user can mend; the message names the file or key, value and rule."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Returns ' Did you mean X?' for the closest of `choices`, or '' when nothing is close.
+
+    >>> nearest("sigma_mx", ["sigma_max", "num_levels"])
+    " Did you mean 'sigma_max'?"
+    """
+    close = difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""

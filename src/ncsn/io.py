@@ -1,0 +1,114 @@
+"""Files that appear whole or not at all, in the few formats of the pipeline.
+
+Everything is written under a temporary name in the same folder and renamed. Arrays never hold
+pickles.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ncsn.errors import UserError
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path that is renamed to `path` when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yields an empty folder that takes the place of `path` when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        yield partial
+        os.chmod(partial, 0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Writes `value` as indented JSON; a NaN or an infinity is a ValueError."""
+    text = json.dumps(value, indent=2, allow_nan=False)
+    with whole_file(path) as partial:
+        partial.write_text(text + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Reads a JSON object; UserError names a file that is missing or broken."""
+    try:
+        value: dict[str, Any] = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
+    return value
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes one JSON object a line."""
+    with whole_file(path) as partial, open(partial, "w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
+    """Reads one JSON object a line; a last line without its newline is left out (being written)."""
+    return [
+        json.loads(line)
+        for line in Path(path).read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
+
+
+def write_npz(path: str | Path, *, compressed: bool = False, **arrays: np.ndarray) -> None:
+    """Writes named arrays to a .npz archive without pickles."""
+    save = np.savez_compressed if compressed else np.savez
+    with whole_file(path) as partial, open(partial, "wb") as file:
+        save(file, allow_pickle=False, **arrays)
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of a .npz archive into memory; pickled objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
+
+
+def file_sha256(path: str | Path) -> str:
+    """Returns the hexadecimal SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,38 @@
+"""The names of metrics, the same in metrics.json, train_log.jsonl, MLflow, tables and axes.
+
+`eval/...` describe generated images, `floor/...` real ones measured the same way (train against
+test: the value of a perfect generator), `reference/...` the feature extractor, `train/...` and
+`val/...` the training.
+"""
+
+FID = "eval/fid"
+FID_NUM_SAMPLES = "eval/fid_num_samples"
+KID_MEAN = "eval/kid_mean"
+KID_STD = "eval/kid_std"
+ISC_MEAN = "eval/isc_mean"
+ISC_STD = "eval/isc_std"
+PRECISION = "eval/precision"
+RECALL = "eval/recall"
+PIXEL_FRECHET = "eval/pixel_frechet"
+NUM_REFERENCE = "eval/num_reference"
+FLOOR_FID = "floor/fid"
+FLOOR_KID_MEAN = "floor/kid_mean"
+FLOOR_PIXEL_FRECHET = "floor/pixel_frechet"
+CLASSIFIER_ACCURACY = "reference/classifier_test_accuracy"
+# Conditions, kept beside the numbers as strings:
+EXTRACTOR = "eval/extractor"
+FEATURE_LAYER = "eval/feature_layer"
+WEIGHTS_SHA256 = "eval/extractor_weights_sha256"
+
+TRAIN_LOSS = "train/loss"
+STEPS_PER_SEC = "train/steps_per_sec"
+VAL_LOSS = "val/loss"
+
+
+def level_key(key: str, level: int) -> str:
+    """Returns the key of one noise level's loss.
+
+    >>> level_key(VAL_LOSS, 3)
+    'val/loss_level_03'
+    """
+    return f"{key}_level_{level:02d}"
