@@ -1,0 +1,31 @@
+"""Stage `prepare`: from a data set by name to its train and test split.
+
+Leaves two .npz archives and a summary of both. Run by `dvc repro prepare`.
+"""
+
+import time
+
+from ncsn.data.images import size_text
+from ncsn.data.prepare import prepare
+from ncsn.data.split import write_split
+from ncsn.entry import entry
+from ncsn.io import write_json
+from ncsn.params import load_params
+
+
+def main() -> None:
+    start = time.perf_counter()
+    params = load_params("base", "paths", "data")
+    data = prepare(params.data, params.base.seed)
+    write_split(params.paths.train_images, data.train)
+    write_split(params.paths.test_images, data.test)
+    write_json(params.paths.data_summary, data.summary)
+    print(
+        f"prepare: {params.data.name}, {len(data.train.images)} train and "
+        f"{len(data.test.images)} test images of {size_text(data.train.images.shape[1:])} "
+        f"in {time.perf_counter() - start:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    entry(main)
