@@ -105,27 +105,30 @@ def fitted(
     Raises:
         UserError: the crop is larger than the image, or a resize would distort it.
     """
-    height, width = image.shape[:2]
-    if center_crop is not None:
-        if center_crop > min(height, width):
-            raise UserError(
-                f"data.center_crop (value {center_crop}): {name} is only "
-                f"{size_text(image.shape)}; the largest crop is {min(height, width)}"
-            )
-        top, left = (height - center_crop) // 2, (width - center_crop) // 2
-        image = image[top : top + center_crop, left : left + center_crop]
+    image = image if center_crop is None else _cropped(image, center_crop, name)
     if image_size is None or image.shape[:2] == (image_size, image_size):
         return image
     if image.shape[0] != image.shape[1]:
         raise UserError(
             f"data.image_size (value {image_size}): {name} is {size_text(image.shape)}, not "
-            f"square; set data.center_crop to {min(height, width)} or less"
+            f"square; set data.center_crop to {min(image.shape[:2])} or less"
         )
     grey = image.shape[2] == 1
     resized = Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image)).resize(
         (image_size, image_size), Image.Resampling.BILINEAR
     )
     return np.asarray(resized).reshape(image_size, image_size, image.shape[2])
+
+
+def _cropped(image: np.ndarray, center_crop: int, name: str) -> np.ndarray:
+    height, width = image.shape[:2]
+    if center_crop > min(height, width):
+        raise UserError(
+            f"data.center_crop (value {center_crop}): {name} is only {size_text(image.shape)}; "
+            f"the largest crop is {min(height, width)}"
+        )
+    top, left = (height - center_crop) // 2, (width - center_crop) // 2
+    return image[top : top + center_crop, left : left + center_crop]
 
 
 def size_text(shape: tuple[int, ...]) -> str:
