@@ -39,7 +39,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yields an empty folder that takes the place of `path` when the block ends without an error."""
+    """Yields an empty folder; it takes the place of `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -78,7 +78,7 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Reads one JSON object a line; a last line without its newline is left out (being written)."""
+    """Reads one JSON object a line; a last line without its newline is left out."""
     return [
         json.loads(line)
         for line in Path(path).read_text().splitlines(keepends=True)

@@ -100,7 +100,7 @@ class ReferenceParams(Section):
         ]
         if self.feature_layer not in layers:
             raise ValueError(
-                f"feature_layer: must be one of {', '.join(layers)} for extractor '{self.extractor}'"
+                f"feature_layer: must be one of {', '.join(layers)} for '{self.extractor}'"
             )
         return self
 

@@ -1,0 +1,41 @@
+"""Takes a checkpoint; leaves images, the path of a few of them, and what they cost.
+A killed draw goes on after its last finished block.
+Run it with `dvc repro sample`."""
+
+import time
+
+from ncsn.build.device import build_device
+from ncsn.build.sampler import build_sampler, evaluations_per_image
+from ncsn.build.score_net import build_sigmas, build_trained_net
+from ncsn.checkpoint import load_checkpoint
+from ncsn.entry import entry
+from ncsn.io import write_json, write_npz
+from ncsn.params import load_params
+from ncsn.sampling import Draw, draw_samples
+from ncsn.work import work_folder
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "noise", "sampler", "sample")
+    paths, device = params.paths, build_device(params.base)
+    saved = load_checkpoint(paths.checkpoint)
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema).to(device)
+    sigmas = build_sigmas(params.noise).to(device)
+    evaluations = evaluations_per_image(params.sampler, len(sigmas))
+    draw = Draw(build_sampler(params.sampler, sigmas), net, sigmas, saved.image_shape, evaluations)
+    with work_folder("sample", paths.work) as folder:
+        samples = draw_samples(draw, params.sample, params.base.max_batch_size, folder)
+        write_npz(paths.samples, arr_0=samples.images)
+        write_npz(paths.trajectory, images=samples.states, sigmas=samples.state_sigmas)
+    cost = {"num_samples": len(samples.images), "network_evaluations_per_image": evaluations}
+    named = params.sample.model_dump(include={"seed", "block_size"})
+    write_json(paths.sample_summary, {**cost, **named})
+    seconds = time.perf_counter() - begin
+    size = f"{len(samples.images)} images, {evaluations} evaluations each"
+    print(f"{paths.samples}: {size}, {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,45 @@
+"""Takes the prepared images; leaves a checkpoint, a log and preview grids.
+A killed training goes on from its last checkpoint when nothing that decides it has changed.
+Run it with `dvc repro train`."""
+
+import shutil
+import time
+
+from ncsn.build.device import build_device
+from ncsn.build.objective import build_objective
+from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.checkpoint import save_checkpoint
+from ncsn.data.arrays import load_split, to_chw
+from ncsn.entry import entry
+from ncsn.follow import following
+from ncsn.io import whole_file, whole_folder
+from ncsn.params import load_params
+from ncsn.training import LOG, PREVIEWS, Task, train
+from ncsn.work import work_folder
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "noise", "model", "train")
+    paths, device = params.paths, build_device(params.base)
+    images = to_chw(load_split(paths.train_images).images).to(device)
+    held_out = to_chw(load_split(paths.test_images).images).to(device)
+    sigmas = build_sigmas(params.noise).to(device)
+    net = build_score_net(params.model, params.noise, images.shape[1:], params.base.seed)
+    described = {name: getattr(params, name).model_dump() for name in ("noise", "model", "train")}
+    objective = build_objective(params.train, sigmas)
+    task = Task(net.to(device), objective, images, held_out, sigmas, described)
+    with work_folder("train", paths.work) as folder:
+        with following(folder / LOG, folder / PREVIEWS):
+            checkpoint = train(task, params.train, params.base, folder)
+        with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
+            shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
+            shutil.copy(folder / LOG, log)
+        save_checkpoint(paths.checkpoint, checkpoint)
+    seconds = time.perf_counter() - begin
+    print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,79 @@
+"""What one training step sees, as a function of (seed, step) alone.
+
+Nothing is carried from step to step, so a resumed training draws what an unbroken one would have
+drawn.
+"""
+
+import functools
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ncsn.rng import generator
+
+
+class Batch(NamedTuple):
+    """Clean images x (B, C, H, W) in [0, 1], noise levels (B,), standard normal z."""
+
+    x: Tensor
+    level: Tensor
+    z: Tensor
+
+
+def batch_indices(num_images: int, batch_size: int, seed: int, step: int) -> Tensor:
+    """Indices of the images of step `step` (from 0), int64, shape (batch_size,).
+
+    The steps walk through one permutation after another, each drawn from (seed, epoch), so that
+    every image is seen once an epoch whatever the batch size.
+    """
+    first, last = step * batch_size, (step + 1) * batch_size
+    parts = []
+    for epoch in range(first // num_images, (last - 1) // num_images + 1):
+        order = _permutation(num_images, seed, epoch)
+        begin = max(first - epoch * num_images, 0)
+        parts.append(order[begin : last - epoch * num_images])
+    return torch.cat(parts)
+
+
+def draw_batch(
+    images: Tensor,
+    num_levels: int,
+    batch_size: int,
+    seed: int,
+    step: int,
+    *,
+    uniform_dequantisation: bool,
+    random_flip: bool,
+) -> Batch:
+    """Draws the batch of one step from (seed, step), on the device of the images.
+
+    Args:
+        images: all training images, uint8, shape (N, C, H, W). num_levels: levels are drawn
+        uniformly from 0 .. num_levels - 1 (Song & Ermon 2019, Eq. 6). batch_size: images a step.
+        seed: names the training. step: from 0. uniform_dequantisation: (k + u) / 256 with u
+        uniform in [0, 1), as in the paper; else k / 255. random_flip: mirrors each image left to
+        right with probability 1/2.
+    """
+    device = images.device
+    draws = generator(seed, "train", step, device=device)
+    chosen = images[batch_indices(len(images), batch_size, seed, step).to(device)]
+    x = as_floats(chosen, draws if uniform_dequantisation else None)
+    if random_flip:
+        flipped = torch.rand(batch_size, generator=draws, device=device) < 0.5
+        x = torch.where(flipped[:, None, None, None], x.flip(3), x)
+    level = torch.randint(num_levels, (batch_size,), generator=draws, device=device)
+    return Batch(x, level, torch.randn(x.shape, generator=draws, device=device))
+
+
+def as_floats(images: Tensor, dequantise: torch.Generator | None) -> Tensor:
+    """Bytes k as floats: (k + u) / 256 with u drawn from `dequantise`, or k / 255 without."""
+    x = images.float()
+    if dequantise is None:
+        return x / 255
+    return (x + torch.rand(x.shape, generator=dequantise, device=x.device)) / 256
+
+
+@functools.lru_cache(maxsize=2)  # a step needs at most two neighbouring epochs
+def _permutation(num_images: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(num_images, generator=generator(seed, "epoch", epoch))

@@ -1,0 +1,62 @@
+"""Checkpoints: state dicts, step and params in one file that loads without running code.
+
+The same format serves the finished network and the unfinished training. Read on in `training`.
+"""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ncsn.errors import UserError
+from ncsn.io import whole_file
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after `step` steps.
+
+    `params` holds the sections noise, model and train as plain dicts; `image_shape` is (C, H, W);
+    `ema` are the averaged weights, those to sample with; `window` are the sums of the loss since
+    the last logged line, so that a resumed log equals an unbroken one.
+    """
+
+    step: int
+    params: dict[str, dict[str, Any]]
+    image_shape: tuple[int, int, int]
+    net: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    window: dict[str, Tensor]
+    format: int = FORMAT
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint whole or not at all."""
+    fields = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
+    with whole_file(path) as partial:
+        torch.save(fields, partial)
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Reads a checkpoint onto `device`.
+
+    Raises:
+        UserError: the file is missing, broken, or of another format.
+    """
+    try:
+        fields = torch.load(path, map_location=device, weights_only=True)
+        found = fields.pop("format")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro train` makes it") from None
+    except (RuntimeError, EOFError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a checkpoint of this project ({reason})") from None
+    if found != FORMAT:
+        raise UserError(f"{path}: checkpoint format must be {FORMAT}, got {found}")
+    return Checkpoint(**{**fields, "image_shape": tuple(fields["image_shape"])})

@@ -1,0 +1,59 @@
+"""Small sample grids for people who watch a training; no number depends on them.
+
+Few steps a level, at the paper's ratio of step to noise, whatever the section sampler says: a
+training must not depend on how its network is sampled later.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ncsn.data.arrays import to_hwc, to_uint8
+from ncsn.io import whole_file
+from ncsn.rng import generator
+from ncsn.samplers.langevin import annealed_langevin
+
+ScoreFn = Callable[[Tensor, Tensor], Tensor]
+
+NUM_COLUMNS = 8
+NUM_IMAGES = 16
+NUM_EVALUATIONS = 100
+STEP_RATIO = 0.2  # alpha_i / sigma_i^2 of the paper's settings, 2e-5 / 0.01^2
+MIN_WIDTH_PX = 256
+
+
+@torch.no_grad()
+def write_preview(
+    path: Path, score_fn: ScoreFn, sigmas: Tensor, image_shape: Sequence[int], seed: int
+) -> None:
+    """Draws a few images from the same noise every time and writes them as one PNG grid."""
+    draws = generator(seed, "preview", device=sigmas.device)
+    shape = (NUM_IMAGES, *image_shape)
+    randn = partial(torch.randn, shape, generator=draws, device=sigmas.device)
+    x = annealed_langevin(
+        score_fn,
+        torch.rand(shape, generator=draws, device=sigmas.device),
+        sigmas,
+        epsilon=STEP_RATIO * float(sigmas[-1]) ** 2,
+        steps_per_level=max(1, NUM_EVALUATIONS // len(sigmas)),
+        noise=lambda _: randn(),
+        final_denoise=True,
+    )
+    write_grid(path, to_uint8(torch.nan_to_num(x)))
+
+
+def write_grid(path: Path, images: Tensor) -> None:
+    """Writes uint8 images (N, C, H, W) as a grid of rows of eight, enlarged by a whole number."""
+    count, channels, height, width = images.shape
+    rows = images.unflatten(0, (-1, NUM_COLUMNS))
+    grid = rows.permute(2, 0, 3, 1, 4).reshape(channels, -1, NUM_COLUMNS * width)
+    pixels = to_hwc(grid[None])[0]
+    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    factor = -(-MIN_WIDTH_PX // image.width)
+    size = (image.width * factor, image.height * factor)
+    with whole_file(path) as partial_path:
+        image.resize(size, Image.Resampling.NEAREST).save(partial_path, format="PNG")

@@ -1,0 +1,211 @@
+"""The training loop: one objective, one network, one log, resumable at any step.
+
+Step n draws from (seed, n) alone (see `batches`), so a run that was killed and resumed ends with
+the same bits as an unbroken one on the same machine. The caller brings network, objective and
+images.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ncsn.batches import Batch, as_floats, draw_batch
+from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.ema import WeightAverage
+from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
+from ncsn.params import BaseParams, TrainParams
+from ncsn.previews import write_preview
+from ncsn.progress import progress_bar
+from ncsn.rng import generator
+from ncsn.training_log import LossWindow, append_row, cut_back
+
+ScoreFn = Callable[[Tensor, Tensor], Tensor]
+Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]  # score_fn, x, level, z -> (B,)
+
+NUM_VALIDATION = 2000  # pairs of a held-out image and a level
+CHECKPOINT = "checkpoint.pt"
+LOG = "train_log.jsonl"
+PREVIEWS = "previews"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on what: all that the loop needs besides its params.
+
+    `images` and `held_out` are uint8, shape (N, C, H, W), on the network's device; `sigmas` is the
+    ladder; `described` goes into the checkpoint as its params.
+    """
+
+    net: nn.Module
+    objective: Objective
+    images: Tensor
+    held_out: Tensor
+    sigmas: Tensor
+    described: dict[str, dict[str, object]]
+
+
+class _State:
+    """What a checkpoint holds, alive."""
+
+    def __init__(self, task: Task, params: TrainParams):
+        self.step = 0
+        self.average = WeightAverage(task.net, params.ema_decay)
+        self.window = LossWindow(len(task.sigmas), task.images.device)
+        self.optimizer = torch.optim.Adam(
+            task.net.parameters(),
+            lr=params.learning_rate,
+            betas=(params.adam_beta1, params.adam_beta2),
+            eps=params.adam_eps,
+            fused=True,
+        )
+
+    def checkpoint(self, task: Task) -> Checkpoint:
+        channels, height, width = task.images.shape[1:]
+        return Checkpoint(
+            step=self.step,
+            params=task.described,
+            image_shape=(channels, height, width),
+            net=task.net.state_dict(),
+            ema=self.average.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            window=self.window.state_dict(),
+        )
+
+    def load(self, saved: Checkpoint, task: Task) -> None:
+        self.step = saved.step
+        task.net.load_state_dict(saved.net)
+        self.average.load(saved.ema, saved.step)
+        self.optimizer.load_state_dict(saved.optimizer)
+        self.window.load(saved.window)
+
+
+def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
+    """Trains a network, going on from the checkpoint in `folder` when there is one.
+
+    Args:
+        task: network, objective and images; the network ends with the raw, not the averaged
+        weights. params: the section train. base: seed, and seconds between checkpoints. folder:
+        takes the log, the previews and the unfinished checkpoint.
+
+    Returns:
+        The finished checkpoint.
+
+    Raises:
+        UserError: a loss is not finite.
+    """
+    state = _State(task, params)
+    if (folder / CHECKPOINT).exists():
+        state.load(load_checkpoint(folder / CHECKPOINT, task.images.device), task)
+    cut_back(folder / LOG, folder / PREVIEWS, state.step)
+    saved_at = time.monotonic()
+    rate = _Rate(state.step)
+    with progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar:
+        while state.step < params.num_steps:
+            _step(task, state, params, base.seed)
+            _watch(task, state, params, base.seed, folder, rate)
+            bar.update()
+            if time.monotonic() - saved_at > base.checkpoint_every_sec:
+                save_checkpoint(folder / CHECKPOINT, state.checkpoint(task))
+                saved_at = time.monotonic()
+    return state.checkpoint(task)
+
+
+def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
+    batch = draw_batch(
+        task.images,
+        len(task.sigmas),
+        params.batch_size,
+        seed,
+        state.step,
+        uniform_dequantisation=params.uniform_dequantisation,
+        random_flip=params.random_flip,
+    )
+    losses = task.objective(task.net, *batch)
+    state.optimizer.zero_grad(set_to_none=True)
+    losses.mean().backward()  # type: ignore[no-untyped-call]
+    state.optimizer.step()
+    state.average.update()
+    state.window.add(losses, batch.level)
+    state.step += 1
+
+
+class _Rate:
+    """Training steps per second between two readings, without the time spent on watching."""
+
+    def __init__(self, step: int):
+        self.step, self.seconds, self.begin = step, 0.0, time.perf_counter()
+
+    def pause(self) -> None:
+        self.seconds += time.perf_counter() - self.begin
+
+    def resume(self) -> None:
+        self.begin = time.perf_counter()
+
+    def read(self, step: int) -> float:
+        rate = (step - self.step) / self.seconds
+        self.step, self.seconds = step, 0.0
+        return rate
+
+
+def _watch(
+    task: Task, state: _State, params: TrainParams, seed: int, folder: Path, rate: _Rate
+) -> None:
+    """Logs, validates and draws previews where the step asks for it, and after the last step."""
+    last = state.step == params.num_steps
+    log, validate, preview = (
+        last or state.step % every == 0
+        for every in (
+            params.log_every_steps,
+            params.validate_every_steps,
+            params.preview_every_steps,
+        )
+    )
+    if not (log or validate or preview):
+        return
+    rate.pause()
+    averaged = partial(_averaged_scores, task.net, state.average)
+    row: dict[str, float] = {"step": state.step}
+    if log:
+        row |= state.window.means() | {STEPS_PER_SEC: rate.read(state.step)}
+        state.window.clear()
+    if validate:
+        row |= validation_losses(averaged, task, params, seed)
+    if log or validate:
+        append_row(folder / LOG, row)
+    if preview:
+        path = folder / PREVIEWS / f"step_{state.step:08d}.png"
+        write_preview(path, averaged, task.sigmas, task.images.shape[1:], seed)
+    rate.resume()
+
+
+@torch.no_grad()
+def validation_losses(
+    score_fn: ScoreFn, task: Task, params: TrainParams, seed: int
+) -> dict[str, float]:
+    """Mean loss on held-out images, over all levels and for each, with the same noise every time.
+
+    Pair i joins held-out image i mod N and level i mod L, so that every level is met equally
+    often.
+    """
+    device = task.images.device
+    draws = generator(seed, "validate", device=device)
+    pair = torch.arange(NUM_VALIDATION, device=device)
+    images = task.held_out[pair % len(task.held_out)]
+    x = as_floats(images, draws if params.uniform_dequantisation else None)
+    batch = Batch(x, pair % len(task.sigmas), torch.randn(x.shape, generator=draws, device=device))
+    window = LossWindow(len(task.sigmas), device)
+    for part in zip(*(tensor.split(params.batch_size) for tensor in batch), strict=True):
+        window.add(task.objective(score_fn, *part), part[1])
+    return window.means(VAL_LOSS)
+
+
+@torch.no_grad()
+def _averaged_scores(net: nn.Module, average: WeightAverage, x: Tensor, level: Tensor) -> Tensor:
+    scores: Tensor = functional_call(net, average.state_dict(), (x, level))
+    return scores
