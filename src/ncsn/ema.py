@@ -18,8 +18,8 @@ class WeightAverage:
         self.decay = decay
         self.num_updates = 0
         self._names = [name for name, _ in net.named_parameters()]
-        self._live = list(net.parameters())
-        self._average = [parameter.detach().clone() for parameter in self._live]
+        self._live: list[Tensor] = list(net.parameters())
+        self._average: list[Tensor] = [parameter.detach().clone() for parameter in self._live]
 
     @torch.no_grad()
     def update(self) -> None:

@@ -39,7 +39,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yields an empty folder; it takes the place of `path` when the block ends without an error."""
+    """Yields an empty folder that replaces `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -86,11 +86,10 @@ def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     ]
 
 
-def write_npz(path: str | Path, *, compressed: bool = False, **arrays: np.ndarray) -> None:
+def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
     """Writes named arrays to a .npz archive without pickles."""
-    save = np.savez_compressed if compressed else np.savez
     with whole_file(path) as partial, open(partial, "wb") as file:
-        save(file, allow_pickle=False, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:

@@ -128,7 +128,7 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
     )
     losses = task.objective(task.net, *batch)
     state.optimizer.zero_grad(set_to_none=True)
-    losses.mean().backward()  # type: ignore[no-untyped-call]
+    losses.mean().backward()
     state.optimizer.step()
     state.average.update()
     state.window.add(losses, batch.level)

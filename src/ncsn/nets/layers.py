@@ -32,10 +32,8 @@ class ConditionalInstanceNormPlus(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Normalises x (B, C, H, W) with the row of each sample's level (B,); same shape."""
-        if len(self.gamma) == 1:
-            gamma, alpha, beta = self.gamma, self.alpha, self.beta
-        else:
-            gamma, alpha, beta = self.gamma[level], self.alpha[level], self.beta[level]
+        row = slice(None) if len(self.gamma) == 1 else level
+        gamma, alpha, beta = self.gamma[row], self.alpha[row], self.beta[row]
         mean = x.mean((2, 3))
         centred = x - mean[:, :, None, None]
         # vector_norm, since torch.var runs a scalar Welford loop: 10 times slower on a CPU

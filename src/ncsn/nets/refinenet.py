@@ -1,6 +1,4 @@
-"""The noise-conditional score network of NCSN (Song & Ermon 2019, Appendix A).
-
-A four-cascade RefineNet.
+"""The noise-conditional score network of NCSN: RefineNet (Song & Ermon 2019, Appendix A).
 
 Blocks are in `layers`. The network answers a level's index, not its sigma: every level owns a row
 of each normalisation's tables.
@@ -12,6 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncsn.nets.layers import ConditionalInstanceNormPlus, Norm, RefineBlock, ResidualBlock
+
+
+class Cascade(nn.Module):
+    """Two residual blocks of one resolution."""
+
+    def __init__(self, first: ResidualBlock, second: ResidualBlock):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Maps (B, in, H, W) to (B, out, H', W')."""
+        h: Tensor = self.second(self.first(x, level), level)
+        return h
 
 
 class ConditionalRefineNet(nn.Module):
@@ -30,8 +41,8 @@ class ConditionalRefineNet(nn.Module):
         self.head = nn.Conv2d(image_channels, base, 3, padding=1)
         self.cascades = nn.ModuleList(
             [
-                _pair(ResidualBlock(base, base, norm), ResidualBlock(base, base, norm)),
-                _pair(
+                Cascade(ResidualBlock(base, base, norm), ResidualBlock(base, base, norm)),
+                Cascade(
                     ResidualBlock(base, wide, norm, downsample=True),
                     ResidualBlock(wide, wide, norm),
                 ),
@@ -62,8 +73,8 @@ class ConditionalRefineNet(nn.Module):
         """
         h = self.head(2 * x - 1)
         features = []
-        for first, second in self.cascades:
-            h = second(first(h, level), level)
+        for cascade in self.cascades:
+            h = cascade(h, level)
             features.append(h)
         h = self.refine[0]([features[-1]], level, features[-1].shape[-2:])
         for block, feature in zip(self.refine[1:], reversed(features[:-1]), strict=True):
@@ -71,12 +82,8 @@ class ConditionalRefineNet(nn.Module):
         return self.tail(F.elu(self.norm(h, level)))
 
 
-def _pair(*blocks: nn.Module) -> nn.ModuleList:
-    return nn.ModuleList(blocks)
-
-
-def _dilated_pair(channels: int, norm: Norm, dilation: int) -> nn.ModuleList:
-    return _pair(
+def _dilated_pair(channels: int, norm: Norm, dilation: int) -> Cascade:
+    return Cascade(
         ResidualBlock(channels, channels, norm, dilation=dilation, conv_shortcut=True),
         ResidualBlock(channels, channels, norm, dilation=dilation),
     )
