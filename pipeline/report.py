@@ -1,0 +1,35 @@
+"""Takes the result files of all stages; leaves the page, its figures and the tables of `dvc plots`.
+Every value on the page comes from these files and from the params that the stage lists.
+Run it with `dvc repro report`."""
+
+import time
+
+from ncsn.entry import entry
+from ncsn.params import load_params
+from ncsn.report.inputs import read_inputs
+from ncsn.report.write import write_report
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params(
+        "base",
+        "paths",
+        "data",
+        "reference",
+        "noise",
+        "model",
+        "train",
+        "sampler",
+        "sample",
+        "evaluate",
+        "report",
+    )
+    fid, *_ = write_report(read_inputs(params.paths), params)
+    seconds = time.perf_counter() - begin
+    print(f"{params.paths.report}: FID {fid.value:.4g} ({fid.conditions}), {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,60 @@
+"""What the report reads: the result files of the other stages, as one frozen value.
+
+Nothing is computed here. `tables` makes tidy data of it, `figures` and `grids` make pictures,
+`page` the HTML.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ncsn.io import read_json, read_jsonl, read_npz
+from ncsn.params import PathsParams
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Result files in memory.
+
+    Attributes:
+        data: summary of the prepared data, by split.
+        reference: floors and the extractor's own quality.
+        log: one mapping a logged training step; empty where nothing was trained.
+        samples: generated images, uint8, shape (N, H, W, C), C is 1 or 3.
+        real: held-out images in the form of `samples`.
+        trajectory: states along the annealing, uint8, shape (K, N, H, W, C).
+        trajectory_sigmas: level of each state, shape (K,); 0 for the start, which has none.
+        sampling: counts and cost of sampling.
+        metrics: numbers of the generated images with their conditions.
+    """
+
+    data: dict[str, Any]
+    reference: dict[str, Any]
+    log: list[dict[str, Any]]
+    samples: np.ndarray
+    real: np.ndarray
+    trajectory: np.ndarray
+    trajectory_sigmas: np.ndarray
+    sampling: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def read_inputs(paths: PathsParams) -> ReportInputs:
+    """Reads every input of the report.
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    trajectory = read_npz(paths.trajectory)
+    return ReportInputs(
+        data=read_json(paths.data_summary),
+        reference=read_json(paths.reference_summary),
+        log=read_jsonl(paths.train_log),
+        samples=read_npz(paths.samples)["arr_0"],
+        real=read_npz(paths.test_images)["images"],
+        trajectory=trajectory["images"],
+        trajectory_sigmas=trajectory["sigmas"],
+        sampling=read_json(paths.sample_summary),
+        metrics=read_json(paths.metrics),
+    )

@@ -1,0 +1,137 @@
+"""The page: everything it says as plain values, filled into page.html.
+
+The page holds its pictures itself and needs no network. It holds no time, path or version, so the
+same results give the same bytes.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ncsn import keys
+from ncsn.params import Params
+from ncsn.report.inputs import ReportInputs
+from ncsn.report.tables import Metric, loss_curve
+
+TEMPLATE = Path(__file__).with_name("page.html")
+HIDDEN_SECTIONS = ("paths", "track")  # they decide no result
+
+
+class Cost(NamedTuple):
+    """What the run took, in counts; `steps_per_sec` is the median of the log, None without one."""
+
+    evaluations_per_image: int
+    num_samples: int
+    num_levels: int
+    steps_per_level: int
+    num_steps: int
+    batch_size: int
+    images_seen: int
+    passes: float
+    steps_per_sec: float | None
+
+
+def render_page(
+    inputs: ReportInputs,
+    params: Params,
+    metrics: Sequence[Metric],
+    pictures: Mapping[str, bytes],
+) -> str:
+    """Returns the report as one HTML document.
+
+    Args:
+        inputs: result files of the other stages.
+        params: the sections that the report shows.
+        metrics: rows of the table of metrics.
+        pictures: PNG files by name; a section whose picture is missing is left out or says why.
+    """
+    return (
+        _environment()
+        .get_template(TEMPLATE.name)
+        .render(
+            params=params,
+            configuration=configuration(params),
+            metrics=metrics,
+            floor_note=_floor_note(inputs),
+            accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
+            pictures={name: _data_uri(png) for name, png in pictures.items()},
+            data=inputs.data,
+            cost=cost(inputs, params),
+            num_shown=min(params.report.num_grid_images, len(inputs.samples)),
+            num_real_shown=min(params.report.num_grid_images, len(inputs.real)),
+            num_trajectories=inputs.trajectory.shape[1],
+            num_states=len(inputs.trajectory),
+        )
+    )
+
+
+def configuration(params: Params) -> dict[str, dict[str, str]]:
+    """Returns the values that decide results, by section and key, as params.yaml writes them."""
+    shown = [name for name in Params.model_fields if hasattr(params, name)]
+    return {
+        name: {
+            key: _yaml_text(value)
+            for key, value in getattr(params, name).model_dump().items()
+            if name != "base" or key == "seed"
+        }
+        for name in shown
+        if name not in HIDDEN_SECTIONS
+    }
+
+
+def cost(inputs: ReportInputs, params: Params) -> Cost:
+    """Returns the counts that a person weighs against the metrics."""
+    images_seen = params.train.num_steps * params.train.batch_size
+    speed = loss_curve(inputs.log, keys.STEPS_PER_SEC)["loss"]
+    return Cost(
+        evaluations_per_image=inputs.sampling["network_evaluations_per_image"],
+        num_samples=inputs.sampling["num_samples"],
+        num_levels=params.noise.num_levels,
+        steps_per_level=params.sampler.steps_per_level,
+        num_steps=params.train.num_steps,
+        batch_size=params.train.batch_size,
+        images_seen=images_seen,
+        passes=images_seen / inputs.data["train"]["count"],
+        steps_per_sec=float(speed.median()) if len(speed) else None,
+    )
+
+
+def number(value: float) -> str:
+    """Returns a value with four significant digits, thousands separated, no exponent from 1e-4 on.
+
+    >>> number(0.38214), number(1437.0), number(2e-05), number(191.0)
+    ('0.3821', '1,437', '2e-05', '191')
+    """
+    if value == int(value) or abs(value) >= 1e4:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def _floor_note(inputs: ReportInputs) -> str:
+    train, test = (inputs.data[split]["count"] for split in ("train", "test"))
+    return f"{train:,} train vs {test:,} test images"
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _yaml_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,86 @@
+"""The stage `report` in one call: pictures, tables for `dvc plots`, and last the page."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ncsn import keys
+from ncsn.io import whole_file, whole_folder
+from ncsn.params import Params
+from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
+from ncsn.report.grids import plot_annealing, plot_images
+from ncsn.report.inputs import ReportInputs
+from ncsn.report.page import render_page
+from ncsn.report.tables import (
+    Metric,
+    bar_table,
+    final_level_losses,
+    level_losses,
+    loss_curve,
+    metric_rows,
+    metric_table,
+)
+
+
+def write_report(inputs: ReportInputs, params: Params) -> list[Metric]:
+    """Writes figures, tables and page to the paths of `params`; returns the metrics, FID first."""
+    num_pixels = inputs.samples[0].size
+    split = params.reference.split
+    metrics = metric_rows(inputs.metrics, inputs.reference, split, num_pixels)
+    pictures = report_pictures(inputs, params)
+    page = render_page(inputs, params, metrics, pictures)
+    with whole_folder(params.paths.figures) as folder:
+        for name, png in pictures.items():
+            (folder / f"{name}.png").write_bytes(png)
+    _write_tables(params.paths.plots, plot_tables(inputs, params, metrics))
+    with whole_file(params.paths.report) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return metrics
+
+
+def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
+    """Returns the figures as PNG, by name; those of the training only where one was logged."""
+    count = params.report.num_grid_images
+    figures = {
+        "samples": plot_images(inputs.samples[:count]),
+        "real": plot_images(inputs.real[:count]),
+        "annealing": plot_annealing(inputs.trajectory, inputs.trajectory_sigmas),
+    }
+    zero_score_loss = _zero_score_loss(params, inputs.samples[0].size)
+    training = loss_curve(inputs.log, keys.TRAIN_LOSS)
+    if len(training):
+        validation = loss_curve(inputs.log, keys.VAL_LOSS)
+        figures["training"] = plot_training(training, validation, zero_score_loss)
+    losses = level_losses(inputs.log, params.noise)
+    if losses is not None:
+        figures["level_losses"] = plot_level_losses(losses, zero_score_loss)
+    return {name: png_bytes(figure) for name, figure in figures.items()}
+
+
+def plot_tables(
+    inputs: ReportInputs, params: Params, metrics: Sequence[Metric]
+) -> dict[str, pd.DataFrame]:
+    """Returns the tables behind the plots of dvc.yaml, by name; empty without a training."""
+    losses = level_losses(inputs.log, params.noise)
+    empty = pd.DataFrame(columns=["level", "sigma", "loss"])
+    return {
+        "training": loss_curve(inputs.log, keys.TRAIN_LOSS),
+        "validation": loss_curve(inputs.log, keys.VAL_LOSS),
+        "final_level_losses": empty if losses is None else final_level_losses(losses),
+        "metrics": metric_table(metrics),
+        "frechet_distances": bar_table(metrics, keys.FID, keys.PIXEL_FRECHET),
+        "precision_recall": bar_table(metrics, keys.PRECISION, keys.RECALL),
+    }
+
+
+def _zero_score_loss(params: Params, num_pixels: int) -> float | None:
+    """D/2: denoising score matching of a network that returns zero, with the paper's weights."""
+    return num_pixels / 2 if params.train.weight_power == 2 else None
+
+
+def _write_tables(path: str, tables: Mapping[str, pd.DataFrame]) -> None:
+    with whole_folder(path) as folder:
+        for name, table in tables.items():
+            table.to_csv(
+                folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n"
+            )

@@ -1,0 +1,126 @@
+"""Synthetic results of a run, of any image size, number of channels and number of levels."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ncsn import keys
+from ncsn.params import Params, checked_params, read_yaml
+from ncsn.report.inputs import ReportInputs
+
+ROOT = Path(__file__).parents[2]
+
+
+def blobs(rng: np.random.Generator, count: int, size: int, channels: int) -> np.ndarray:
+    """Soft coloured discs, uint8, shape (count, size, size, channels)."""
+    axis = (np.arange(size) + 0.5) / size
+    centre = rng.uniform(0.3, 0.7, (2, count, 1, 1, channels))
+    radius = rng.uniform(0.1, 0.25, (count, 1, 1, channels))
+    squared = (axis[:, None, None] - centre[0]) ** 2 + (axis[None, :, None] - centre[1]) ** 2
+    return np.round(255 * np.exp(-squared / (2 * radius**2))).astype(np.uint8)
+
+
+def split_summary(images: np.ndarray) -> dict[str, Any]:
+    channels = images.reshape(-1, images.shape[-1]).astype(float)
+    return {
+        "count": len(images),
+        "shape": list(images.shape[1:]),
+        "mean": float(channels.mean()),
+        "std": float(channels.std()),
+        "channel_mean": channels.mean(0).tolist(),
+        "channel_std": channels.std(0).tolist(),
+        "sha256": f"{images.sum():064x}",
+    }
+
+
+def training_log(
+    rng: np.random.Generator, num_steps: int, sigmas: np.ndarray, half_dim: float, validated: bool
+) -> list[dict[str, float]]:
+    least = half_dim * (0.15 + 0.8 / (1 + sigmas / sigmas[-1] / 8))
+    log = []
+    for step in range(50, num_steps + 1, 50):
+        fade = np.exp(-step / (num_steps / 5))
+        levels = least + (half_dim - least) * fade
+        noisy = levels * rng.normal(1, 0.06, len(sigmas))
+        line = {"step": step, keys.TRAIN_LOSS: noisy.mean(), keys.STEPS_PER_SEC: 21.5}
+        line |= {keys.level_key(keys.TRAIN_LOSS, i): v for i, v in enumerate(noisy)}
+        log.append({name: float(value) for name, value in line.items()} | {"step": step})
+        if validated and step % 250 == 0:
+            line = {keys.VAL_LOSS: levels.mean()}
+            line |= {keys.level_key(keys.VAL_LOSS, i): v for i, v in enumerate(levels)}
+            log.append({"step": step} | {name: float(value) for name, value in line.items()})
+    return log
+
+
+def results(
+    size: int = 8,
+    channels: int = 1,
+    num_levels: int = 10,
+    sigma_max: float = 1.0,
+    validated: bool = True,
+    num_samples: int = 120,
+    num_steps: int = 1500,
+    extractor: str = "classifier",
+) -> ReportInputs:
+    """What the other stages would have left for the report."""
+    rng = np.random.default_rng(7)
+    train, real, samples = (blobs(rng, n, size, channels) for n in (160, 110, num_samples))
+    sigmas = np.geomspace(sigma_max, 0.01, num_levels)
+    kept = sigmas[np.linspace(0, num_levels - 1, min(num_levels, 12)).round().astype(int)]
+    clean = samples[:8] / 255
+    states = np.stack([rng.random(clean.shape), *(rng.normal(clean, sigma) for sigma in kept)])
+    metrics = {
+        keys.FID: 5.432,
+        keys.FID_NUM_SAMPLES: num_samples,
+        keys.KID_MEAN: 0.00213,
+        keys.KID_STD: 0.0004,
+        keys.ISC_MEAN: 7.91,
+        keys.ISC_STD: 0.12,
+        keys.PRECISION: 0.812,
+        keys.RECALL: 0.655,
+        keys.PIXEL_FRECHET: 0.4123,
+        keys.NUM_REFERENCE: 110,
+        keys.EXTRACTOR: extractor,
+        keys.FEATURE_LAYER: "128" if extractor == "classifier" else "2048",
+    }
+    reference = {keys.FLOOR_FID: 1.25, keys.FLOOR_KID_MEAN: -0.00011}
+    if extractor == "classifier":
+        reference |= {keys.FLOOR_PIXEL_FRECHET: 0.26, keys.CLASSIFIER_ACCURACY: 0.978}
+    return ReportInputs(
+        data={
+            "name": "digits",
+            "train": split_summary(train),
+            "test": split_summary(real),
+            "pairwise": {"max": 5.61, "median": 3.02, "num_points": 160},
+        },
+        reference=reference,
+        log=training_log(rng, num_steps, sigmas, samples[0].size / 2, validated),
+        samples=samples,
+        real=real,
+        trajectory=np.round(255 * states.clip(0, 1)).astype(np.uint8),
+        trajectory_sigmas=np.array([0.0, *kept]),
+        sampling={
+            "num_samples": num_samples,
+            "network_evaluations_per_image": 100 * num_levels,
+            "block_size": 100,
+            "seed": 1234,
+        },
+        metrics=metrics,
+    )
+
+
+@pytest.fixture
+def make_results() -> Callable[..., ReportInputs]:
+    return results
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Params:
+    """The project's own params.yaml, its reports in `tmp_path`."""
+    values = read_yaml(ROOT / "params.yaml")
+    for key in ("report", "figures", "plots"):
+        values["paths"][key] = str(tmp_path / values["paths"][key])
+    return checked_params(values)

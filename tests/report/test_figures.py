@@ -1,0 +1,67 @@
+"""Charts carry their data, units and levels, and are the same bytes each time."""
+
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncsn import keys
+from ncsn.params import NoiseParams
+from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
+from ncsn.report.inputs import ReportInputs
+from ncsn.report.tables import level_losses, loss_curve
+
+Results = Callable[..., ReportInputs]
+NONE = pd.DataFrame({"step": [], "loss": []})
+
+
+def test_the_training_chart_holds_the_logged_values(make_results: Results) -> None:
+    log = make_results().log
+    training, validation = loss_curve(log, keys.TRAIN_LOSS), loss_curve(log, keys.VAL_LOSS)
+    axes = plot_training(training, validation, 32.0).axes[0]
+    raw, mean, held_out, zero = axes.lines
+    np.testing.assert_array_equal(raw.get_ydata(), training["loss"])
+    np.testing.assert_array_equal(held_out.get_ydata(), validation["loss"])
+    assert np.std(np.diff(mean.get_ydata())) < np.std(np.diff(raw.get_ydata()))
+    assert set(zero.get_ydata()) == {32.0}
+    assert axes.get_xlabel() == "training step" and axes.get_ylabel()
+    assert axes.get_yscale() == "linear"
+
+
+def test_a_training_without_validation_and_zero_line_has_two_curves(make_results: Results) -> None:
+    training = loss_curve(make_results().log, keys.TRAIN_LOSS)
+    assert len(plot_training(training, NONE, None).axes[0].lines) == 2
+
+
+def test_a_loss_over_many_decades_goes_on_a_log_axis_but_a_negative_one_does_not() -> None:
+    steps = np.arange(1, 51)
+    decades = pd.DataFrame({"step": steps, "loss": 1e4 / steps**2})
+    assert plot_training(decades, NONE, None).axes[0].get_yscale() == "log"
+    negative = decades.assign(loss=decades["loss"] - 100)
+    assert plot_training(negative, NONE, None).axes[0].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("num_levels", [1, 10, 232])
+def test_one_colour_scale_serves_both_panels(make_results: Results, num_levels: int) -> None:
+    sigma_max = 50.0 if num_levels > 1 else 0.01
+    noise = NoiseParams(sigma_max=sigma_max, sigma_min=0.01, num_levels=num_levels)
+    log = make_results(num_levels=num_levels, sigma_max=sigma_max, num_steps=500).log
+    losses = level_losses(log, noise)
+    assert losses is not None
+    left, right, bar = plot_level_losses(losses, None).axes
+    points = right.collections[0]
+    assert len(points.get_offsets()) == num_levels
+    assert right.get_xscale() == "log" and "σ" in right.get_xlabel() and "σ" in bar.get_ylabel()
+    np.testing.assert_allclose(left.lines[0].get_color(), points.get_facecolors()[0])
+    np.testing.assert_allclose(left.lines[-1].get_color(), points.get_facecolors()[-1])
+
+
+def test_a_chart_is_the_same_bytes_under_other_settings(make_results: Results) -> None:
+    training = loss_curve(make_results().log, keys.TRAIN_LOSS)
+    first = png_bytes(plot_training(training, NONE, 32.0))
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "savefig.dpi": 30}):
+        again = png_bytes(plot_training(training, NONE, 32.0))
+    assert first == again
+    assert b"matplotlib" not in first.lower()

@@ -1,0 +1,75 @@
+"""Pictures of images show the pixels themselves."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ncsn.report.figures import png_bytes
+from ncsn.report.grids import (
+    CELL_PX,
+    GAP_PX,
+    HEADER_PX,
+    LEFT_PX,
+    MAX_STATES,
+    plot_annealing,
+    plot_images,
+    tiled,
+)
+
+
+def decoded(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_tiles_are_whole_magnifications_with_transparent_gaps() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 1), dtype=np.uint8)
+    canvas = tiled(images, num_columns=3, scale=2, gap=1)
+    assert canvas.shape == (2 * 8 + 1, 3 * 6 + 2, 4)
+    fifth = canvas[9:17, 7:13]
+    for dy in range(2):
+        for dx in range(2):
+            np.testing.assert_array_equal(fifth[dy::2, dx::2, :3], images[4].repeat(3, axis=2))
+    assert (canvas[8] == 0).all() and (canvas[9:, 14:] == 0).all()
+
+
+@pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3)])
+def test_a_grid_png_holds_exactly_the_pixels(size: int, channels: int) -> None:
+    rng = np.random.default_rng(1)
+    images = rng.integers(100, 121, (10, size, size, channels), dtype=np.uint8)  # low contrast
+    picture = decoded(png_bytes(plot_images(images)))
+    scale = (picture.shape[1] + GAP_PX) // 4 // size
+    expected = tiled(images, 4, scale)
+    opaque = expected[..., 3] == 255
+    np.testing.assert_array_equal(picture[..., 3], expected[..., 3])
+    np.testing.assert_array_equal(picture[opaque], expected[opaque])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+def test_a_grid_of_any_count_is_drawn(count: int) -> None:
+    images = np.zeros((count, 8, 8, 1), dtype=np.uint8)
+    opaque = decoded(png_bytes(plot_images(images)))[..., 3] == 255
+    side = 8 * max(1, round(580 / (int(np.ceil(np.sqrt(count))) * 8)))
+    assert opaque.sum() == count * side**2
+
+
+@pytest.mark.parametrize("num_levels", [1, 10, 232])
+def test_the_annealing_ends_with_the_samples(num_levels: int) -> None:
+    sigmas = np.array([0, *np.geomspace(50, 0.01, num_levels)])
+    shape = (num_levels + 1, 4, 8, 8, 1)
+    states = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    figure = plot_annealing(states, sigmas)
+    labels = [text.get_text() for text in figure.texts]
+    assert labels[:3] == ["σ", "start", "50"] and labels[-1] == f"{sigmas[-1]:.3g}"
+    assert len(labels) == 1 + min(num_levels + 1, MAX_STATES)
+    picture = decoded(png_bytes(figure))[HEADER_PX:, LEFT_PX:]
+    side = 8 * (CELL_PX // 8)
+    np.testing.assert_array_equal(picture[:side, -side:], tiled(states[-1, :1], 1, side // 8))
+    np.testing.assert_array_equal(picture[-side:, :side], tiled(states[0, -1:], 1, side // 8))
+
+
+def test_a_denoised_end_is_named() -> None:
+    states = np.zeros((3, 2, 8, 8, 1), dtype=np.uint8)
+    labels = [text.get_text() for text in plot_annealing(states, np.array([0, 0.5, 0])).texts]
+    assert labels == ["σ", "start", "0.5", "denoised"]
