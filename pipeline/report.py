@@ -1,4 +1,4 @@
-"""Takes the result files of all stages; leaves the page, its figures and the tables of `dvc plots`.
+"""Takes the result files of all stages; leaves the page, its figures, the tables of `dvc plots`.
 Every value on the page comes from these files and from the params that the stage lists.
 Run it with `dvc repro report`."""
 
