@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.io import file_sha256
-from ncsn.params import PARAMS_FILE, read_yaml
+from ncsn.params import PARAMS_FILE
+from ncsn.yaml_file import read_yaml
 
 DVC_FILE = Path("dvc.yaml")
 RESULT_STAGES = ("prepare", "reference", "train", "sample", "evaluate")

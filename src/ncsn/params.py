@@ -1,8 +1,8 @@
 """params.yaml as typed, frozen models: one class a section, every rule beside its field.
 
 The whole file is checked before any work starts, but a script gets only the sections it names
-(those that dvc.yaml lists for its stage). This is the one module that reads YAML: as YAML 1.2,
-because DVC writes `2e-05`, which a YAML 1.1 reader takes for a string.
+(those that dvc.yaml lists for its stage). The file
+itself is read by `yaml_file`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
 
 from ncsn.errors import UserError, nearest
+from ncsn.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -216,23 +216,6 @@ def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
     """
     params = checked_params(read_yaml(path), path)
     return Params.model_construct(**{name: getattr(params, name) for name in names})
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Reads a YAML 1.2 mapping."""
-    try:
-        value = YAML(typ="safe", pure=True).load(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing; run this command from the project's top folder"
-        ) from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(value, dict):
-        raise UserError(
-            f"{path}: must hold sections (base:, data:, ...), got {type(value).__name__}"
-        )
-    return value
 
 
 def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:

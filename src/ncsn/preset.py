@@ -1,0 +1,69 @@
+"""Published settings that go into params.yaml, comments kept.
+
+A preset is a file in presets/ with the values that differ from `digits`, the default. Sections and keys of
+the user's own machine (base, paths, track, data.root, data.mirrors) are left as they are.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ncsn.errors import UserError, nearest
+from ncsn.params import PARAMS_FILE, checked_params
+from ncsn.yaml_file import (
+    end_comment,
+    read_commented,
+    read_yaml,
+    set_end_comment,
+    write_commented,
+)
+
+FOLDER = Path(__file__).parent / "presets"
+DEFAULT = "digits"
+
+
+def preset_names() -> list[str]:
+    """Returns the names of all presets, sorted."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
+    """Writes a preset into params.yaml and returns a line for each value that changed.
+
+    Raises:
+        UserError: no such preset, or the result would break a rule; the file is then untouched.
+    """
+    if name not in preset_names():
+        choices = ", ".join(preset_names())
+        raise UserError(f"no preset '{name}'; there are {choices}.{nearest(name, preset_names())}")
+    document = read_commented(path)
+    changes = []
+    for preset in dict.fromkeys((DEFAULT, name)):
+        for section, values in read_commented(FOLDER / f"{preset}.yaml").items():
+            for key, value in values.items():
+                document[section][key] = value
+                comment = end_comment(values, key)
+                if comment:
+                    set_end_comment(document[section], key, comment)
+    before = read_yaml(path)
+    for section, values in document.items():
+        for key, value in values.items():
+            if before[section].get(key) != value:
+                changes.append(f"{section}.{key}: {before[section].get(key)} -> {value}")
+    checked_params(_plain(document), path)
+    write_commented(path, document)
+    return changes
+
+
+def _plain(document: Any) -> dict[str, Any]:
+    """Values as plain Python, the way a reader of the written file sees them."""
+    return {
+        section: {key: _scalar(value) for key, value in values.items()}
+        for section, values in document.items()
+    }
+
+
+def _scalar(value: Any) -> Any:
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return list(value) if isinstance(value, list) else value
