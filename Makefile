@@ -1,0 +1,43 @@
+# `make repro` and `make test` need Python 3.11 or newer, git and make; everything else they install into .venv.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/.installed
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help setup repro test test-all check ui deps
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## make .venv with the pinned versions
+
+# torch goes first: what depends on it must not choose another build.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; run: make PYTHON=/path/to/python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch $(PIP_ARGS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(PIP_ARGS)
+	touch $(STAMP)
+
+repro: $(STAMP)  ## run the pipeline of params.yaml
+	dvc repro
+
+test: $(STAMP)  ## run the tests (minutes)
+	pytest
+
+test-all: $(STAMP)  ## run the slow tests too
+	pytest -m "slow or not slow"
+
+check: $(STAMP)  ## lint, formatting, types, docstrings
+	ruff check
+	ruff format --check
+	mypy
+	pydoclint src
+
+ui: $(STAMP)  ## show the runs in MLflow's UI on this machine
+	python pipeline/ui.py
+
+deps: $(STAMP)  ## write the library modules of each stage into dvc.yaml
+	python pipeline/deps.py
