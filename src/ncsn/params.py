@@ -56,6 +56,8 @@ class PathsParams(Section):
     figures: str
     plots: str
     mlflow_run: str
+    toy_summary: str
+    toy_figures: str
     work: str
 
 
@@ -190,6 +192,40 @@ class TrackParams(Section):
     log_model: bool
 
 
+class ToyParams(Section):
+    """The 2-D studies. `sigma_*` are standard deviations of a mode, `scales_sigma_*` of noise."""
+
+    batch_size: Count
+    density_steps: Count
+    density_learning_rate: Positive
+    sigma_max: Positive
+    sigma_min: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    num_levels: Annotated[int, Field(ge=2)]
+    epsilon: Positive
+    steps_per_level: Count
+    num_samples: Annotated[int, Field(ge=2)]
+    num_seeds: Count
+    scales_sigma_max: Positive
+    scales_sigma_min: Positive
+    scales_num_levels: Annotated[int, Field(ge=2)]
+    scales_steps: Count
+    scales_learning_rate: Positive
+    scales_num_networks: Count
+    scales_num_samples: Annotated[int, Field(ge=2)]
+    manifold_sigma: Positive
+    manifold_steps: Count
+    manifold_learning_rate: Positive
+
+    @model_validator(mode="after")
+    def _downhill(self) -> Self:
+        for prefix in ("", "scales_"):
+            high, low = (getattr(self, f"{prefix}sigma_{end}") for end in ("max", "min"))
+            if high <= low:
+                rule = f"must be larger than toy.{prefix}sigma_min ({low})"
+                raise ValueError(f"{prefix}sigma_max: {rule}")
+        return self
+
+
 class Params(Section):
     """The whole file."""
 
@@ -205,6 +241,7 @@ class Params(Section):
     evaluate: EvaluateParams
     report: ReportParams
     track: TrackParams
+    toy: ToyParams
 
 
 def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:

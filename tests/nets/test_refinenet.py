@@ -1,0 +1,78 @@
+"""The paper's network: exact size, shapes, conditioning, independence of the batch."""
+
+import pytest
+import torch
+from torch import nn
+
+from ncsn.nets.layers import ConditionalInstanceNormPlus, ResidualBlock
+from ncsn.nets.refinenet import ConditionalRefineNet
+from ncsn.rng import generator
+
+
+def _image(*shape, name="x"):
+    return torch.rand(shape, generator=generator(name))
+
+
+def _net(channels=1, base=4, levels=10):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return ConditionalRefineNet(channels, base, levels)
+
+
+@pytest.mark.parametrize(
+    ("channels", "base", "count"), [(3, 128, 30_117_635), (1, 64, 7_638_657), (1, 32, 1_964_865)]
+)
+def test_parameter_counts_are_those_of_the_released_network(channels, base, count):
+    with torch.device("meta"):
+        net = ConditionalRefineNet(channels, base, 10)
+    assert sum(p.numel() for p in net.parameters()) == count
+    assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == 75
+    assert sum(isinstance(m, ConditionalInstanceNormPlus) for m in net.modules()) == 71
+
+
+@pytest.mark.parametrize("size", [8, 9, 28, 32, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_scores_have_the_shape_of_the_images(size, channels):
+    x = _image(2, channels, size, size)
+    assert _net(channels)(x, torch.tensor([0, 9])).shape == x.shape
+
+
+def test_each_image_answers_its_own_level_and_no_other_image():
+    net, x = _net(), _image(3, 1, 8, 8)
+    level = torch.tensor([0, 4, 9])
+    together = net(x, level)
+    for i in range(3):
+        torch.testing.assert_close(together[i : i + 1], net(x[i : i + 1], level[i : i + 1]))
+    assert not torch.allclose(net(x, level.flip(0))[0], together[0])
+
+
+@pytest.mark.parametrize("levels", [1, 5])
+def test_instance_norm_plus_equals_its_formula(levels):
+    """gamma * (xhat + alpha * (mu - m) / sqrt(v + 1e-5)) + beta with v over channels, unbiased."""
+    norm = ConditionalInstanceNormPlus(6, levels).double()
+    nn.init.normal_(norm.table, generator=generator("table"))
+    x = 3 * _image(4, 6, 5, 7).double() - 1
+    level = torch.arange(4) % levels
+    gamma, alpha, beta = norm.table[level][:, :, None, None].chunk(3, dim=1)
+    mu = x.mean((2, 3), keepdim=True)
+    xhat = (x - mu) / (x.var((2, 3), keepdim=True, correction=0) + 1e-5).sqrt()
+    spread = (mu - mu.mean(1, keepdim=True)) / (mu.var(1, keepdim=True) + 1e-5).sqrt()
+    expected = gamma * (xhat + alpha * spread) + beta
+    torch.testing.assert_close(norm(x, level), expected)
+    with torch.no_grad():  # the route without gradients is another one
+        torch.testing.assert_close(norm(x, level), expected)
+
+
+def test_instance_norm_plus_has_the_right_gradient():
+    norm = ConditionalInstanceNormPlus(3, 2).double()
+    x = _image(2, 3, 4, 4).double().requires_grad_()
+    level = torch.tensor([0, 1])
+    assert torch.autograd.gradcheck(lambda x: norm(x, level), [x])
+
+
+def test_a_residual_block_with_zeroed_convolutions_is_its_shortcut():
+    block = ResidualBlock(4, 4, lambda c: ConditionalInstanceNormPlus(c, 2))
+    nn.init.zeros_(block.conv2.weight)
+    nn.init.zeros_(block.conv2.bias)
+    x = _image(2, 4, 8, 8)
+    torch.testing.assert_close(block(x, torch.tensor([0, 1])), x)

@@ -1,0 +1,86 @@
+"""Samples do not depend on batch size, on how many are drawn, or on an interruption."""
+
+import numpy as np
+import pytest
+
+from ncsn.build.sampler import build_sampler, evaluations_per_image
+from ncsn.errors import UserError
+from ncsn.noise import geometric_sigmas
+from ncsn.params import SampleParams, SamplerParams
+from ncsn.sampling import Draw, draw_samples
+
+SIGMAS = geometric_sigmas(1.0, 0.05, 4)
+SAMPLER = SamplerParams(
+    name="annealed_langevin", epsilon=5e-4, steps_per_level=3, final_denoise=True
+)
+
+
+def _score(x, level):
+    """Of a Gaussian around grey, noised."""
+    return (0.5 - x) / (0.2**2 + SIGMAS[level].float().view(-1, 1, 1, 1) ** 2)
+
+
+def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes):
+    values = {"seed": 5, "block_size": 4, "num_trajectory_images": 2, **changes}
+    params = SampleParams(num_samples=num_samples, **values)
+    draw = Draw(
+        build_sampler(SAMPLER, SIGMAS), score, SIGMAS, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
+    )
+    folder.mkdir(exist_ok=True)
+    return draw_samples(draw, params, max_batch_size, folder)
+
+
+def test_the_batch_size_changes_nothing(tmp_path):
+    small = _drawn(tmp_path / "a", max_batch_size=1)
+    large = _drawn(tmp_path / "b", max_batch_size=8)
+    assert small.images.shape == (10, 5, 6, 3) and small.images.dtype == np.uint8
+    assert np.array_equal(small.images, large.images)
+    assert np.array_equal(small.states, large.states)
+
+
+def test_image_i_is_the_same_however_many_are_drawn(tmp_path):
+    few, many = _drawn(tmp_path / "a", num_samples=6), _drawn(tmp_path / "b", num_samples=13)
+    assert np.array_equal(few.images, many.images[:6])
+
+
+def test_seeds_and_blocks_differ(tmp_path):
+    first, second = _drawn(tmp_path / "a"), _drawn(tmp_path / "b", seed=6)
+    assert not np.array_equal(first.images, second.images)
+    assert not np.array_equal(first.images[:4], first.images[4:8])
+
+
+def test_an_interrupted_draw_goes_on_at_the_next_block(tmp_path):
+    calls = 0
+
+    def killed_later(x, level):
+        nonlocal calls
+        calls += 1
+        if calls > 20:  # 13 evaluations a block: inside the second
+            raise KeyboardInterrupt
+        return _score(x, level)
+
+    with pytest.raises(KeyboardInterrupt):
+        _drawn(tmp_path / "a", max_batch_size=4, score=killed_later)
+    assert len(list((tmp_path / "a").iterdir())) == 1
+    calls = -1000
+    resumed = _drawn(tmp_path / "a", max_batch_size=4, score=killed_later)
+    assert calls == -1000 + 2 * 13
+    whole = _drawn(tmp_path / "b")
+    assert np.array_equal(resumed.images, whole.images)
+    assert np.array_equal(resumed.states, whole.states)
+
+
+def test_the_path_ends_with_the_states_before_the_final_denoising(tmp_path):
+    samples = _drawn(tmp_path / "a")
+    assert samples.states.shape == (5, 2, 5, 6, 3)
+    assert samples.state_sigmas.tolist() == [0.0, *SIGMAS.tolist()]
+    assert not np.array_equal(samples.states[0], samples.states[1])
+
+
+def test_a_chain_that_leaves_the_numbers_is_reported(tmp_path):
+    with pytest.raises(UserError, match="sampling diverged in block 0.*sampler.epsilon"):
+        _drawn(tmp_path / "a", score=lambda x, _: x * 1e30)
+
+
+def test_evaluations_are_counted():
+    assert evaluations_per_image(SAMPLER, 4) == 13
