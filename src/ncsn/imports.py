@@ -13,7 +13,7 @@ PACKAGE = "ncsn"
 def imported_modules(script: str | Path, src: str | Path = "src") -> list[Path]:
     """Returns the files of all modules of this package that `script` imports, sorted.
 
-    Imports inside functions count; a package's `__init__.py` does not, since it only holds text.
+    Imports inside functions count, and a package's `__init__.py` if it holds more than text.
     """
     src = Path(src)
     found: set[Path] = set()
@@ -34,6 +34,12 @@ def direct_imports(file: Path, src: Path) -> list[Path]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    files = (src / Path(*name.split(".")).with_suffix(".py") for name in names)
-    inside = (file for file, name in zip(files, names, strict=True) if name.startswith(PACKAGE))
-    return sorted({file for file in inside if file.is_file()})
+    inside = [src.joinpath(*name.split(".")) for name in names if name.startswith(PACKAGE)]
+    modules = {path.with_suffix(".py") for path in inside if path.with_suffix(".py").is_file()}
+    packages = {module.parent / "__init__.py" for module in modules}
+    return sorted(modules | {package for package in packages if _has_code(package)})
+
+
+def _has_code(package: Path) -> bool:
+    body = ast.parse(package.read_text()).body
+    return not all(isinstance(node, ast.Expr) for node in body)
