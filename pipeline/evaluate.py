@@ -1,0 +1,42 @@
+"""Takes generated images and the reference folder; leaves the metrics with their conditions.
+Only generated images go through the extractor.
+Run it with `dvc repro evaluate`."""
+
+import time
+
+from ncsn import keys
+from ncsn.build.device import build_device
+from ncsn.entry import entry
+from ncsn.evaluation import evaluate_images, read_samples
+from ncsn.io import read_json, write_json
+from ncsn.params import load_params
+from ncsn.reference import read_reference
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "reference", "evaluate")
+    paths, seed = params.paths, params.base.seed
+    data_summary = read_json(paths.data_summary)
+    metrics = evaluate_images(
+        read_samples(paths.samples),
+        read_reference(paths.reference, params.reference, seed, data_summary),
+        params.evaluate,
+        seed,
+        build_device(params.base),
+        params.base.max_batch_size,
+    )
+    write_json(paths.metrics, metrics)
+    conditions = f"{metrics[keys.EXTRACTOR]}, layer {metrics[keys.FEATURE_LAYER]}"
+    counts = f"{metrics[keys.FID_NUM_SAMPLES]} samples against {metrics[keys.NUM_REFERENCE]}"
+    score = "" if keys.ISC_MEAN in metrics else "; no Inception Score: no class scores there"
+    seconds = time.perf_counter() - begin
+    print(
+        f"{paths.metrics}: FID {metrics[keys.FID]:.4g} ({conditions}; {counts}){score},"
+        f" {seconds:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    entry(main)

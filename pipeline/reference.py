@@ -1,0 +1,37 @@
+"""Takes both splits; leaves the extractor, the reference features and their statistics.
+Also measures real against real images: the floor below which no score means anything.
+Run it with `dvc repro reference`."""
+
+import time
+
+from ncsn import keys
+from ncsn.build.device import build_device
+from ncsn.data.split import load_split
+from ncsn.entry import entry
+from ncsn.io import write_json
+from ncsn.params import load_params
+from ncsn.reference import write_reference
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "reference")
+    paths = params.paths
+    summary = write_reference(
+        paths.reference,
+        load_split(paths.train_images),
+        load_split(paths.test_images),
+        params.reference,
+        params.base.seed,
+        build_device(params.base),
+        params.base.max_batch_size,
+    )
+    write_json(paths.reference_summary, summary)
+    conditions = f"{params.reference.extractor}, layer {params.reference.feature_layer}"
+    floor, seconds = summary[keys.FLOOR_FID], time.perf_counter() - begin
+    print(f"{paths.reference}: floor FID {floor:.4g} ({conditions}), {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,205 @@
+"""The real side of the evaluation, kept in a folder.
+
+The folder holds the extractor's weights, the features of the reference split and their
+statistics, and `extractor.json`: the key that says what they were made from. A folder that does
+not match its own key, the params or the data is refused, so that no stale number comes out.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from ncsn import keys
+from ncsn.classifier import classifier_accuracy, save_classifier, train_classifier
+from ncsn.data.split import Split, split_sha256
+from ncsn.errors import UserError
+from ncsn.fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
+from ncsn.inception import inception_weights
+from ncsn.io import file_sha256, read_json, read_npz, whole_folder, write_json, write_npz
+from ncsn.metrics import (
+    Statistics,
+    feature_statistics,
+    floor_features,
+    frechet_distance,
+    pixel_statistics,
+)
+from ncsn.params import ReferenceParams
+
+ARRAYS, KEY = "reference.npz", "extractor.json"
+WEIGHTS = {CLASSIFIER: "classifier.pt", INCEPTION: "inception.pt"}
+
+Summary = dict[str, float | str]  # by the names in `keys`
+
+
+class Reference(NamedTuple):
+    """What `evaluate` needs of the real images.
+
+    Attributes:
+        key: the content of extractor.json.
+        weights: file of the extractor's state dict.
+        features: (M,D) float32.
+        statistics: of the features.
+        pixels: of the images in [0, 1], or None where reference.pixel_frechet is false.
+    """
+
+    key: dict[str, Any]
+    weights: Path
+    features: torch.Tensor
+    statistics: Statistics
+    pixels: Statistics | None
+
+
+def write_reference(
+    folder: str | Path,
+    train: Split,
+    test: Split,
+    params: ReferenceParams,
+    seed: int,
+    device: torch.device,
+    batch_size: int,
+) -> Summary:
+    """Makes the reference folder and measures the other split against it: the floor.
+
+    Args:
+        folder: is replaced as a whole, when everything went well.
+        train: the classifier, where it is the extractor, learns from this split.
+        test: gives the classifier's accuracy.
+        params: extractor, layer and reference split.
+        seed: of the classifier and of KID's subsets.
+        device: where the extractor is trained and runs.
+        batch_size: images at once; decides speed and memory alone.
+
+    Returns:
+        What belongs into the reference summary: floors, counts, accuracy, conditions.
+
+    Raises:
+        UserError: labels, weights or images do not fit the params.
+    """
+    splits = {"train": train, "test": test}
+    real, other = splits.pop(params.split), *splits.values()
+    summary: Summary = {
+        keys.REFERENCE_EXTRACTOR: params.extractor,
+        keys.REFERENCE_FEATURE_LAYER: params.feature_layer,
+        keys.REFERENCE_SPLIT: params.split,
+    }
+    pixels = None
+    if params.pixel_frechet:
+        pixels = pixel_statistics(real.images)
+        floor = frechet_distance(*pixel_statistics(other.images), *pixels)
+        summary[keys.FLOOR_PIXEL_FRECHET] = floor
+    with whole_folder(folder) as partial:
+        weights = partial / WEIGHTS[params.extractor]
+        summary |= _write_weights(weights, train, test, params, seed, device, batch_size)
+        layer = metric_layers(params.extractor, params.feature_layer).features
+        features, other_features = (
+            extract_features(split.images, params.extractor, [layer], weights, device, batch_size)[
+                layer
+            ]
+            for split in (real, other)
+        )
+        statistics = feature_statistics(features)
+        _write_arrays(partial / ARRAYS, features, statistics, pixels)
+        write_json(partial / KEY, _key(params, seed, real, weights, partial / ARRAYS))
+        summary |= floor_features(other_features, features, statistics, seed)
+    return summary
+
+
+def read_reference(
+    folder: str | Path, params: ReferenceParams, seed: int, data_summary: dict[str, Any]
+) -> Reference:
+    """Reads what `write_reference` wrote, if it is what these params and data would give.
+
+    Args:
+        folder: the reference folder.
+        params: as given to `write_reference`.
+        seed: as given to `write_reference`.
+        data_summary: of stage `prepare`; holds the content hash of each split.
+
+    Raises:
+        UserError: the folder is missing, damaged, or was made from something else.
+    """
+    folder = Path(folder)
+    key, weights = read_json(folder / KEY), folder / WEIGHTS[params.extractor]
+    expected = _asked(params, seed) | {"data_sha256": data_summary[params.split]["sha256"]}
+    _check(folder, key, expected)
+    found = {name: _sha256(file) for name, file in _files(folder, weights).items()}
+    _check(folder, key, found)
+    arrays = read_npz(folder / ARRAYS)
+    pixels = None
+    if params.pixel_frechet:
+        pixels = Statistics(arrays["pixel_mean"], arrays["pixel_cov"])
+    features = torch.from_numpy(arrays["features"])
+    return Reference(key, weights, features, Statistics(arrays["mean"], arrays["cov"]), pixels)
+
+
+def _write_weights(
+    path: Path,
+    train: Split,
+    test: Split,
+    params: ReferenceParams,
+    seed: int,
+    device: torch.device,
+    batch_size: int,
+) -> Summary:
+    """Trains the classifier or copies Inception, so that `evaluate` needs nothing but the folder.
+
+    Returns the classifier's accuracy on the test split; of Inception there is nothing to say.
+    """
+    if params.extractor == INCEPTION:
+        shutil.copyfile(inception_weights(params.weights_path), path)
+        return {}
+    net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
+    save_classifier(path, net)
+    accuracy = classifier_accuracy(net, test.images, test.labels, batch_size)
+    return {keys.CLASSIFIER_ACCURACY: accuracy}
+
+
+def _write_arrays(
+    path: Path, features: torch.Tensor, statistics: Statistics, pixels: Statistics | None
+) -> None:
+    arrays = {"features": features.numpy(), **statistics._asdict()}
+    if pixels is not None:
+        arrays |= {f"pixel_{name}": value for name, value in pixels._asdict().items()}
+    write_npz(path, **arrays)
+
+
+def _key(
+    params: ReferenceParams, seed: int, real: Split, weights: Path, arrays: Path
+) -> dict[str, Any]:
+    """What the folder was made from, and the hashes of what it holds."""
+    return {
+        **_asked(params, seed),
+        "num_images": len(real.images),
+        "image_shape": list(real.images.shape[1:]),
+        "data_sha256": split_sha256(real),
+        "weights_sha256": _sha256(weights),
+        "arrays_sha256": _sha256(arrays),
+    }
+
+
+def _asked(params: ReferenceParams, seed: int) -> dict[str, Any]:
+    """The params that decide the folder; where weights were copied from decides nothing."""
+    asked = params.model_dump(exclude={"weights_path"})
+    return {**asked, "seed": seed}
+
+
+def _files(folder: Path, weights: Path) -> dict[str, Path]:
+    return {"weights_sha256": weights, "arrays_sha256": folder / ARRAYS}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro --force reference`") from None
+
+
+def _check(folder: Path, key: dict[str, Any], expected: dict[str, Any]) -> None:
+    for name, value in expected.items():
+        if key.get(name) != value:
+            raise UserError(
+                f"{folder} is stale: {name} was {key.get(name)!r} when it was made and is"
+                f" {value!r} now; run `dvc repro --force reference`"
+            )

@@ -1,0 +1,175 @@
+"""Laws of the metrics: closed forms on Gaussians, invariances, identical sets, refusals."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import Generator
+
+from ncsn import keys
+from ncsn.errors import UserError
+from ncsn.metrics import (
+    MAX_PIXELS,
+    evaluate_features,
+    feature_statistics,
+    floor_features,
+    frechet_distance,
+    pixel_statistics,
+)
+from ncsn.params import EvaluateParams
+
+SIZES = EvaluateParams(kid_subset_size=20, kid_subsets=10, prc_neighborhood=3)
+
+
+@pytest.fixture
+def rng() -> Generator:
+    return np.random.default_rng(5)
+
+
+def features(rng: Generator, count: int, dim: int = 6, shift: float = 0) -> torch.Tensor:
+    return torch.from_numpy(rng.normal(shift, 1, (count, dim)).astype(np.float32))
+
+
+def evaluated(
+    generated: torch.Tensor, real: torch.Tensor, sizes: EvaluateParams = SIZES
+) -> dict[str, float]:
+    return evaluate_features(generated, real, None, feature_statistics(real), sizes, seed=1)
+
+
+def rotation(rng: Generator, dim: int) -> np.ndarray:
+    return np.linalg.qr(rng.normal(size=(dim, dim)))[0]
+
+
+@pytest.mark.parametrize("rank", [7, 4, 1])
+def test_frechet_distance_is_the_closed_form_where_covariances_commute(
+    rng: Generator, rank: int
+) -> None:
+    """|m1 - m2|^2 + sum of (sqrt(a) - sqrt(b))^2 over common axes, some of them without spread."""
+    axes, (mean1, mean2) = rotation(rng, 7), rng.normal(size=(2, 7))
+    a, b = rng.uniform(0.1, 3, (2, 7)) * (np.arange(7) < rank)
+    expected = ((mean1 - mean2) ** 2).sum() + ((np.sqrt(a) - np.sqrt(b)) ** 2).sum()
+    value = frechet_distance(mean1, axes * a @ axes.T, mean2, axes * b @ axes.T)
+    assert value == pytest.approx(expected, abs=1e-6)
+
+
+def test_frechet_distance_is_the_closed_form_in_two_dimensions(rng: Generator) -> None:
+    """tr sqrt(AB) = sqrt(tr(AB) + 2 sqrt(det AB)) for 2x2 matrices, which need not commute."""
+    a, b = (part @ part.T for part in rng.normal(size=(2, 2, 2)))
+    root_trace = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a @ b)))
+    expected = np.trace(a) + np.trace(b) - 2 * root_trace
+    zero = np.zeros(2)
+    assert frechet_distance(zero, a, zero, b) == pytest.approx(expected, abs=1e-9)
+
+
+def test_frechet_distance_does_not_turn_with_the_axes_and_has_no_direction(rng: Generator) -> None:
+    turn, (mean1, mean2) = rotation(rng, 5), rng.normal(size=(2, 5))
+    cov1, cov2 = (part @ part.T for part in rng.normal(size=(2, 5, 5)))
+    value = frechet_distance(mean1, cov1, mean2, cov2)
+    turned = frechet_distance(
+        turn @ mean1, turn @ cov1 @ turn.T, turn @ mean2, turn @ cov2 @ turn.T
+    )
+    assert turned == pytest.approx(value)
+    assert frechet_distance(mean2, cov2, mean1, cov1) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("count", [2, 50, 2500])  # 2500 rows come in more than one chunk
+def test_statistics_are_those_of_numpy(rng: Generator, count: int) -> None:
+    rows = 1e3 + rng.normal(size=(count, 3, 2))
+    flat = rows.reshape(count, 6) / 7
+    statistics = feature_statistics(rows, scale=1 / 7)
+    np.testing.assert_allclose(statistics.mean, flat.mean(0))
+    np.testing.assert_allclose(statistics.cov, np.cov(flat, rowvar=False), atol=1e-11)
+
+
+def test_pixel_statistics_are_in_units_of_one(rng: Generator) -> None:
+    images = rng.integers(0, 256, (40, 3, 2, 1), dtype=np.uint8)
+    statistics = pixel_statistics(images)
+    np.testing.assert_allclose(statistics.mean, images.reshape(40, 6).mean(0) / 255)
+
+
+def test_identical_sets_have_no_distance(rng: Generator) -> None:
+    real = features(rng, 40)
+    metrics = evaluated(real, real, SIZES.model_copy(update={"kid_subset_size": 40}))
+    assert metrics[keys.FID] == pytest.approx(0, abs=1e-6)
+    assert metrics[keys.PRECISION] == metrics[keys.RECALL] == 1
+    assert metrics[keys.FID_NUM_SAMPLES] == metrics[keys.NUM_REFERENCE] == 40
+    assert keys.ISC_MEAN not in metrics
+
+
+def test_distance_grows_and_precision_falls_with_a_shift(rng: Generator) -> None:
+    real = features(rng, 60)
+    near, far = (evaluated(features(rng, 50, shift=shift), real) for shift in (0, 3))
+    for key in (keys.FID, keys.KID_MEAN):
+        assert far[key] > near[key]
+    for key in (keys.PRECISION, keys.RECALL):
+        assert far[key] < near[key]
+
+
+def test_the_order_of_samples_does_not_matter(rng: Generator) -> None:
+    """KID draws subsets by place, so its subsets are all samples here."""
+    sizes = SIZES.model_copy(update={"kid_subset_size": 30})
+    real, generated = features(rng, 30), features(rng, 30, shift=0.5)
+    first, second = (evaluated(part, real, sizes) for part in (generated, generated.flip(0)))
+    assert second == pytest.approx(first, rel=1e-4, abs=1e-5)
+
+
+def test_inception_score_counts_the_classes_that_are_told_apart(rng: Generator) -> None:
+    """exp of the information between image and class: K for K certain even classes, 1 for none."""
+    points = features(rng, 1000)
+    for logits, expected in [(100 * torch.eye(4).repeat(250, 1), 4), (torch.zeros(1000, 4), 1)]:
+        metrics = evaluate_features(
+            points, points, logits, feature_statistics(points), SIZES, seed=1
+        )
+        assert metrics[keys.ISC_MEAN] == pytest.approx(expected, rel=0.03)  # 100 images a split
+
+
+def test_the_floor_of_two_draws_shrinks_with_their_size(rng: Generator) -> None:
+    small, large = (
+        floor_features(
+            features(rng, count), (real := features(rng, count)), feature_statistics(real), seed=1
+        )
+        for count in (30, 600)
+    )
+    assert large[keys.FLOOR_FID] < small[keys.FLOOR_FID] / 5
+    assert (large[keys.FLOOR_FID_NUM_SAMPLES], large[keys.FLOOR_NUM_REFERENCE]) == (600, 600)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"kid_subset_size": 31}, r"evaluate\.kid_subset_size \(value 31\): must be at most 30"),
+        ({"prc_neighborhood": 30}, r"evaluate\.prc_neighborhood \(value 30\): .* less than 30"),
+    ],
+)
+def test_sizes_beyond_the_counts_are_refused(
+    rng: Generator, sizes: dict[str, int], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        evaluated(features(rng, 30), features(rng, 40), SIZES.model_copy(update=sizes))
+
+
+def test_a_single_sample_is_refused(rng: Generator) -> None:
+    with pytest.raises(UserError, match="at least 2 images"):
+        evaluated(features(rng, 1), features(rng, 40))
+    with pytest.raises(UserError, match="at least 2 images"):
+        feature_statistics(features(rng, 1))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(rng: Generator, broken: float) -> None:
+    generated, real = features(rng, 40), features(rng, 40)
+    generated[3, 2] = broken
+    with pytest.raises(UserError, match="finite"):
+        evaluated(generated, real)
+    with pytest.raises(ValueError):
+        frechet_distance(np.zeros(2), np.full((2, 2), broken), np.zeros(2), np.eye(2))
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="means must be"):
+        frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3))
+
+
+def test_a_pixel_covariance_that_takes_hours_names_its_switch() -> None:
+    with pytest.raises(UserError, match=r"reference\.pixel_frechet.*12288.*4096"):
+        pixel_statistics(np.zeros((2, 64, 64, 3), np.uint8))
+    assert MAX_PIXELS == 4096
