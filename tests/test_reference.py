@@ -1,6 +1,7 @@
 """The reference folder: what it holds, that it repeats itself, and that a stale one is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,17 @@ def written(
     return write_reference(folder, *splits, params, SEED, CPU, batch)
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory, splits: tuple[Split, Split]) -> Path:
+    folder = tmp_path_factory.mktemp("pristine") / "reference"
+    written(folder, splits)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, splits: tuple[Split, Split]) -> Path:
-    written(tmp_path / "reference", splits)
-    return tmp_path / "reference"
+def folder(tmp_path: Path, pristine: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(pristine, tmp_path / "reference"))
 
 
 def test_the_folder_holds_the_reference_split(folder: Path, splits: tuple[Split, Split]) -> None:
