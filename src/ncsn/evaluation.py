@@ -34,6 +34,9 @@ def evaluate_images(
         device: where the extractor runs.
         batch_size: images at once; decides speed and memory alone.
 
+    Returns:
+        Numbers, counts, and as strings the extractor, its layer and the hash of its weights.
+
     Raises:
         UserError: images of another size or type, or too few.
     """

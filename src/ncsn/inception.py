@@ -16,6 +16,12 @@ def inception_weights(weights_path: str | None) -> Path:
 
     A download lies in torch's hub folder, where torch-fidelity itself looks for it.
 
+    Args:
+        weights_path: a state dict of torch-fidelity's Inception, or None.
+
+    Returns:
+        A file that exists and holds tensors by name.
+
     Raises:
         UserError: the file is missing or is not such a state dict, or the download failed.
     """

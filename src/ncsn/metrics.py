@@ -34,6 +34,9 @@ def feature_statistics(rows: np.ndarray | torch.Tensor, scale: float = 1.0) -> S
         rows: numbers of shape (N,...), of any type.
         scale: factor on every number; 1/255 brings bytes to [0, 1].
 
+    Returns:
+        Mean (D,) and covariance (D,D), divided by N - 1.
+
     Raises:
         UserError: fewer than two rows, or a number that is not finite.
     """
@@ -51,7 +54,13 @@ def feature_statistics(rows: np.ndarray | torch.Tensor, scale: float = 1.0) -> S
 
 
 def pixel_statistics(images: np.ndarray) -> Statistics:
-    """Returns the statistics of images, uint8 (N,H,W,C), as points in [0, 1]^(H*W*C).
+    """Returns the statistics of images as points in [0, 1]^(H*W*C).
+
+    Args:
+        images: uint8 (N,H,W,C).
+
+    Returns:
+        Mean and covariance in units where pixel values lie in [0, 1].
 
     Raises:
         UserError: more than 4096 numbers an image.
@@ -77,6 +86,9 @@ def frechet_distance(
         cov1: (D,D) float64, may be singular.
         mean2: as mean1.
         cov2: as cov1.
+
+    Returns:
+        The distance, in squared units of the features.
 
     Raises:
         ValueError: shapes that do not fit, or numbers that are not finite.

@@ -117,6 +117,9 @@ def read_reference(
         seed: as given to `write_reference`.
         data_summary: of stage `prepare`; holds the content hash of each split.
 
+    Returns:
+        The content of the folder.
+
     Raises:
         UserError: the folder is missing, damaged, or was made from something else.
     """
