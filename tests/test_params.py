@@ -42,6 +42,18 @@ def test_a_broken_rule_names_file_key_value_and_rule(key, value, words):
     assert all(word in str(error.value) for word in words), error.value
 
 
+def test_the_step_of_consistent_annealing_must_suit_the_ladder():
+    consistent = {"name": "consistent_annealed", "steps_per_level": 1}
+    values = {**VALUES, "sampler": {**VALUES["sampler"], **consistent, "epsilon": 2e-5}}
+    with pytest.raises(UserError, match=r"sampler.epsilon \(value 2e-05\): must lie between 8.01"):
+        checked_params(values)
+    values["sampler"]["epsilon"] = 1e-4
+    assert checked_params(values).sampler.epsilon == 1e-4
+    values["sampler"]["steps_per_level"] = 2
+    with pytest.raises(UserError, match=r"sampler.steps_per_level \(value 2\): must be 1"):
+        checked_params(values)
+
+
 def test_a_missing_key_and_an_unknown_section_are_named():
     missing = {**VALUES, "noise": {"sigma_max": 1.0, "sigma_min": 0.01}}
     with pytest.raises(UserError, match=r"noise\.num_levels: missing"):

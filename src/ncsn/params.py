@@ -128,7 +128,7 @@ class NoiseParams(Section):
 class ModelParams(Section):
     """The score network."""
 
-    name: Literal["ncsn"]
+    name: Literal["ncsn", "ncsnv2"]
     base_channels: Annotated[int, Field(ge=4)]
 
 
@@ -154,10 +154,17 @@ class TrainParams(Section):
 class SamplerParams(Section):
     """The Markov chain. `epsilon` is Algorithm 1's: drift alpha/2, noise sqrt(alpha)."""
 
-    name: Literal["annealed_langevin"]
+    name: Literal["annealed_langevin", "consistent_annealed"]
     epsilon: Positive
     steps_per_level: Count
     final_denoise: bool
+
+    @model_validator(mode="after")
+    def _one_step_where_consistent(self) -> Self:
+        if self.name == "consistent_annealed" and self.steps_per_level != 1:
+            rule = "must be 1 for consistent_annealed; more steps are a ladder of more levels"
+            raise ValueError(f"steps_per_level: {rule}")
+        return self
 
 
 class SampleParams(Section):
@@ -243,6 +250,20 @@ class Params(Section):
     track: TrackParams
     toy: ToyParams
 
+    @model_validator(mode="after")
+    def _consistent_step(self) -> Self:
+        """The range of arXiv 2009.05475: 1 - gamma < epsilon / (2 sigma_L^2) < 1 + gamma."""
+        if self.sampler.name != "consistent_annealed":
+            return self
+        noise, gamma = self.noise, 1.0
+        if noise.num_levels > 1:
+            gamma = (noise.sigma_min / noise.sigma_max) ** (1 / (noise.num_levels - 1))
+        low, high = (2 * noise.sigma_min**2 * (1 + side * gamma) for side in (-1, 1))
+        if not low < self.sampler.epsilon < high:
+            rule = f"must lie between {low:.4g} and {high:.4g} for consistent_annealed"
+            raise ValueError(f"sampler.epsilon: {rule} on this ladder")
+        return self
+
 
 def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
     """Checks all of `path` and returns the sections `names`; others do not exist on the result.
@@ -286,7 +307,10 @@ def _complaint(problem: dict[str, Any]) -> str:
         kind == "value_error"
     ):  # a rule across fields; its message starts with the field that breaks it
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
-        return f"{key}.{field} (value {problem['input'].get(field)!r}): {rule}"
+        value = problem["input"]
+        for part in field.split("."):
+            value = value[part]
+        return f"{'.'.join([*location, field])} (value {value!r}): {rule}"
     rule = problem["msg"].replace("Input should", "must")
     hint = ""
     if kind == "literal_error":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ncsn.nets.refinenet import ConditionalRefineNet
+from ncsn.nets.refinenet_v2 import ScaledRefineNet, cascades_for
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams, NoiseParams
 from ncsn.rng import mixed_seed
@@ -24,11 +25,15 @@ def build_score_net(
     model: ModelParams, noise: NoiseParams, image_shape: Sequence[int], seed: int = 0
 ) -> nn.Module:
     """Returns an untrained network for images (C, H, W); its weights depend on `seed` alone."""
+    channels, height, width = image_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mixed_seed(seed, "init"))
         if model.name == "ncsn":
-            return ConditionalRefineNet(image_shape[0], model.base_channels, noise.num_levels)
-    raise ValueError(f"model.name must be 'ncsn', got '{model.name}'")
+            return ConditionalRefineNet(channels, model.base_channels, noise.num_levels)
+        if model.name == "ncsnv2":
+            cascades = cascades_for(height, width)
+            return ScaledRefineNet(channels, model.base_channels, build_sigmas(noise), cascades)
+    raise ValueError(f"model.name must be 'ncsn' or 'ncsnv2', got '{model.name}'")
 
 
 def build_trained_net(

@@ -1,0 +1,64 @@
+"""The tables from names in params.yaml to objects."""
+
+import pytest
+import torch
+
+from ncsn.build.device import build_device
+from ncsn.build.sampler import build_sampler, evaluations_per_image
+from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.errors import UserError
+from ncsn.params import BaseParams, ModelParams, NoiseParams, SamplerParams
+from ncsn.rng import generator
+from ncsn.samplers.consistent import consistent_annealed
+from ncsn.samplers.langevin import annealed_langevin
+
+NOISE = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=5)
+
+
+def _noise():
+    draws = generator("noise")
+    return lambda x: torch.randn(x.shape, generator=draws)
+
+
+def _score(x, level):
+    return -x
+
+
+@pytest.mark.parametrize("final_denoise", [False, True])
+def test_the_names_of_samplers_stand_for_the_functions(final_denoise):
+    sigmas, x = build_sigmas(NOISE), torch.rand(3, 1, 2, 2, generator=generator("x"))
+    options = {"epsilon": 0.01, "final_denoise": final_denoise}
+    names = {
+        "annealed_langevin": (
+            3,
+            lambda **kw: annealed_langevin(_score, x, sigmas, steps_per_level=3, **kw),
+        ),
+        "consistent_annealed": (1, lambda **kw: consistent_annealed(_score, x, sigmas, **kw)),
+    }
+    for name, (steps, direct) in names.items():
+        params = SamplerParams(name=name, steps_per_level=steps, **options)
+        calls = []
+
+        def counted(x, level, calls=calls):
+            calls.append(level)
+            return _score(x, level)
+
+        built = build_sampler(params, sigmas)(counted, x, _noise(), None)
+        assert torch.equal(built, direct(noise=_noise(), **options))
+        assert len(calls) == evaluations_per_image(params, 5)
+
+
+def test_a_network_depends_on_its_seed_and_leaves_the_global_generator_alone():
+    model = ModelParams(name="ncsn", base_channels=4)
+    before = torch.get_rng_state()
+    nets = [build_score_net(model, NOISE, (1, 8, 8), seed) for seed in (1, 1, 2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    weights = [torch.cat([p.flatten() for p in net.parameters()]) for net in nets]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_a_device_that_is_not_there_is_named():
+    base = {"seed": 1, "checkpoint_every_sec": 60.0, "max_batch_size": 8}
+    assert build_device(BaseParams(device="cpu", **base)).type == "cpu"
+    with pytest.raises(UserError, match=r"base.device \(value 'cuda:99'\)"):
+        build_device(BaseParams(device="cuda:99", **base))
