@@ -1,5 +1,5 @@
-"""Takes generated images and the reference folder; leaves the metrics with their conditions.
-Only generated images go through the extractor.
+"""Takes generated images and the reference folder; leaves the metrics with their conditions,
+of the network's images and of the oracle's. Only they go through the extractor.
 Run it with `dvc repro evaluate`."""
 
 import time
@@ -19,15 +19,18 @@ def main() -> None:
     params = load_params("base", "paths", "reference", "evaluate")
     paths, seed = params.paths, params.base.seed
     data_summary = read_json(paths.data_summary)
-    metrics = evaluate_images(
-        read_samples(paths.samples),
-        read_reference(paths.reference, params.reference, seed, data_summary),
-        params.evaluate,
-        seed,
-        build_device(params.base),
-        params.base.max_batch_size,
+    metrics, oracle = (
+        evaluate_images(
+            read_samples(path),
+            read_reference(paths.reference, params.reference, seed, data_summary),
+            params.evaluate,
+            seed,
+            build_device(params.base),
+            params.base.max_batch_size,
+        )
+        for path in (paths.samples, paths.oracle_samples)
     )
-    write_json(paths.metrics, metrics)
+    write_json(paths.metrics, metrics | keys.oracle_metrics(oracle))
     conditions = f"{metrics[keys.EXTRACTOR]}, layer {metrics[keys.FEATURE_LAYER]}"
     counts = f"{metrics[keys.FID_NUM_SAMPLES]} samples against {metrics[keys.NUM_REFERENCE]}"
     score = "" if keys.ISC_MEAN in metrics else "; no Inception Score: no class scores there"

@@ -1,9 +1,11 @@
 """The names of metrics, the same in metrics.json, train_log.jsonl, MLflow, tables and axes.
 
-`eval/...` describe generated images, `floor/...` real ones measured the same way (train against
-test: the value of a perfect generator), `reference/...` the feature extractor, `train/...` and
-`val/...` the training.
+`eval/...` describe generated images, `oracle/...` those drawn with the exact score, `floor/...`
+real ones measured the same way (train against test: the value of a perfect generator),
+`reference/...` the feature extractor, `train/...` and `val/...` the training.
 """
+
+from collections.abc import Mapping
 
 FID = "eval/fid"
 FID_NUM_SAMPLES = "eval/fid_num_samples"
@@ -42,3 +44,17 @@ def level_key(key: str, level: int) -> str:
     'val/loss_level_03'
     """
     return f"{key}_level_{level:02d}"
+
+
+def oracle_metrics(metrics: Mapping[str, float | str]) -> dict[str, float | str]:
+    """Returns metrics of the oracle's images under its own names; conditions stand with `eval/`.
+
+    >>> oracle_metrics({FID: 1.5, EXTRACTOR: "classifier"})
+    {'oracle/fid': 1.5}
+    """
+    conditions = (EXTRACTOR, FEATURE_LAYER, WEIGHTS_SHA256, NUM_REFERENCE)
+    return {
+        f"oracle/{key.removeprefix('eval/')}": value
+        for key, value in metrics.items()
+        if key not in conditions
+    }

@@ -50,6 +50,8 @@ class PathsParams(Section):
     previews: str
     samples: str
     trajectory: str
+    oracle_samples: str
+    oracle_summary: str
     sample_summary: str
     metrics: str
     report: str
@@ -176,6 +178,13 @@ class SampleParams(Section):
     num_trajectory_images: Count
 
 
+class OracleParams(Section):
+    """What is drawn with the exact score of the training images, under the same sampler."""
+
+    num_samples: Annotated[int, Field(ge=2)]
+    num_draws: Annotated[int, Field(ge=2)]
+
+
 class EvaluateParams(Section):
     """Sizes inside the metrics of torch-fidelity."""
 
@@ -245,6 +254,7 @@ class Params(Section):
     train: TrainParams
     sampler: SamplerParams
     sample: SampleParams
+    oracle: OracleParams
     evaluate: EvaluateParams
     report: ReportParams
     track: TrackParams
