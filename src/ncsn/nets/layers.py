@@ -89,7 +89,8 @@ class ResidualBlock(nn.Module):
     """norm-ELU-conv-norm-ELU-conv plus a shortcut; `downsample` halves the resolution.
 
     The shortcut is the identity, or a convolution where channels change or `conv_shortcut` asks
-    for it (the released code has one at the head of each dilated cascade, where no shape changes).
+    for it (the released code has one at the head of each dilated cascade). Where channels change,
+    the second convolution changes them if `downsample` or `conv_shortcut` is set, else the first.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class ResidualBlock(nn.Module):
         conv_shortcut: bool = False,
     ):
         super().__init__()
-        hidden = in_channels if downsample else out_channels
+        hidden = in_channels if downsample or conv_shortcut else out_channels
         self.norm1, self.norm2 = norm(in_channels), norm(hidden)
         self.conv1 = _conv(in_channels, hidden, dilation=dilation)
         self.conv2: nn.Module
