@@ -1,9 +1,10 @@
-"""Published settings that go into params.yaml, comments kept.
+"""Settings that go into params.yaml, comments kept: published ones, and single values.
 
-A preset is a file in presets/ with the values that differ from `digits`, the default. Sections and keys of
-the user's own machine (base, paths, track, data.root, data.mirrors) are left as they are.
+A preset is a file in presets/ with the values that differ from `digits`, the default. Sections and
+keys of the user's own machine (base, paths, track, data.root, data.mirrors) are left as they are.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ncsn.yaml_file import (
     read_commented,
     read_yaml,
     set_end_comment,
+    set_values,
     write_commented,
 )
 
@@ -36,7 +38,6 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
         choices = ", ".join(preset_names())
         raise UserError(f"no preset '{name}'; there are {choices}.{nearest(name, preset_names())}")
     document = read_commented(path)
-    changes = []
     for preset in dict.fromkeys((DEFAULT, name)):
         for section, values in read_commented(FOLDER / f"{preset}.yaml").items():
             for key, value in values.items():
@@ -44,14 +45,30 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
                 comment = end_comment(values, key)
                 if comment:
                     set_end_comment(document[section], key, comment)
-    before = read_yaml(path)
-    for section, values in document.items():
-        for key, value in values.items():
-            if before[section].get(key) != value:
-                changes.append(f"{section}.{key}: {before[section].get(key)} -> {value}")
+    return _checked_write(path, document)
+
+
+def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> list[str]:
+    """Writes dotted keys into params.yaml, comments kept; returns a line for each that changed.
+
+    Raises:
+        UserError: the result would break a rule; the file is then untouched.
+    """
+    document = read_commented(path)
+    set_values(document, values)
+    return _checked_write(path, document)
+
+
+def _checked_write(path: str | Path, document: Any) -> list[str]:
     checked_params(_plain(document), path)
+    before = read_yaml(path)
     write_commented(path, document)
-    return changes
+    return [
+        f"{section}.{key}: {before[section].get(key)} -> {value}"
+        for section, values in document.items()
+        for key, value in values.items()
+        if before[section].get(key) != value
+    ]
 
 
 def _plain(document: Any) -> dict[str, Any]:
