@@ -52,7 +52,14 @@ class DataFacts(NamedTuple):
 
 
 def data_facts(path: str | Path, name: str) -> DataFacts:
-    """Reads the summary of the prepared data set `name`.
+    """Reads the summary of the prepared data.
+
+    Args:
+        path: the summary that `prepare` leaves.
+        name: the data set that it must be of.
+
+    Returns:
+        What the rules need to know.
 
     Raises:
         UserError: no summary, one of another data set, or images that are all alike.

@@ -69,7 +69,10 @@ def advised_settings(
         largest_distance: Euclidean, between training images with pixel values in [0, 1].
         dim: number of values in an image, C * H * W.
         steps_per_level: what the budget allows; evaluations an image are this times the levels.
-        target_overlap: least overlap of neighbouring levels, between 0 and 1.
+        target_overlap: least overlap of neighbouring levels, above 0 and below 0.99.
+
+    Returns:
+        The settings; `steps_per_level` as given.
 
     Raises:
         ValueError: largest_distance is not above the sigma_min of 0.01, or another argument is
@@ -115,6 +118,9 @@ def level_overlap(ratio: float, dim: int) -> float:
     Args:
         ratio: sigma of a level over that of the next.
         dim: D, number of values in an image.
+
+    Returns:
+        The overlap C, between 0 and 1.
     """
     shift = math.sqrt(2 * dim) * (ratio - 1)
     return _normal_cdf(shift + 3 * ratio) - _normal_cdf(shift - 3 * ratio)
@@ -124,6 +130,15 @@ def advised_num_levels(
     sigma_max: float, sigma_min: float, dim: int, target_overlap: float = OVERLAP
 ) -> int:
     """Smallest number of levels whose overlap is at least the target (Technique 2).
+
+    Args:
+        sigma_max: standard deviation of the first level.
+        sigma_min: that of the last.
+        dim: number of values in an image.
+        target_overlap: as `level_overlap` gives it.
+
+    Returns:
+        The number of levels, at least 2.
 
     Raises:
         ValueError: unless sigma_max > sigma_min > 0, dim is positive and 0 < target_overlap < .99.
@@ -171,6 +186,14 @@ def advised_epsilon(sigma_min: float, ratio: float, steps_per_level: int) -> flo
 
     Technique 4 searches a grid; this one is refined around its best point until 8 digits stand.
     For one step the answer is 2 sigma_min^2 (1 - 1 / ratio^2).
+
+    Args:
+        sigma_min: standard deviation of the last level.
+        ratio: sigma of a level over that of the next.
+        steps_per_level: T.
+
+    Returns:
+        The epsilon, in squared units of sigma_min; below 2 sigma_min^2.
 
     Raises:
         ValueError: unless ratio > 1, sigma_min > 0 and steps_per_level >= 1.

@@ -29,7 +29,14 @@ def preset_names() -> list[str]:
 
 
 def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
-    """Writes a preset into params.yaml and returns a line for each value that changed.
+    """Writes a preset into params.yaml and keeps the comments.
+
+    Args:
+        name: one of `preset_names`.
+        path: the file.
+
+    Returns:
+        A line for each value that changed.
 
     Raises:
         UserError: no such preset, or the result would break a rule; the file is then untouched.
@@ -49,7 +56,14 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
 
 
 def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> list[str]:
-    """Writes dotted keys into params.yaml, comments kept; returns a line for each that changed.
+    """Writes single values into params.yaml and keeps the comments.
+
+    Args:
+        values: new values by dotted key.
+        path: the file.
+
+    Returns:
+        A line for each value that changed.
 
     Raises:
         UserError: the result would break a rule; the file is then untouched.
