@@ -76,7 +76,7 @@ def advised_settings(
 
     Raises:
         ValueError: largest_distance is not above the sigma_min of 0.01, or another argument is
-        out of range.
+            out of range.
     """
     sigma_max = _rounded(largest_distance)
     num_levels = advised_num_levels(sigma_max, SIGMA_MIN, dim, target_overlap)
