@@ -142,7 +142,7 @@ def test_the_key_of_training_ignores_sampling_but_not_the_learning_rate_or_the_d
     _edit(project, "steps_per_level: ", "steps_per_level: 1")
     _edit(project, "device: auto", "device: cpu")
     assert stage_key("train", project) == key
-    _edit(project, "learning_rate: 0.001", "learning_rate: 0.002")
+    _edit(project, "learning_rate: ", "learning_rate: 1")
     other = stage_key("train", project)
     assert other != key
     (project / "artifacts" / "data" / "train.npz").write_bytes(b"others")
