@@ -30,11 +30,10 @@ test: $(STAMP)  ## run the tests (minutes)
 test-all: $(STAMP)  ## run the slow tests too
 	pytest -m "slow or not slow"
 
-check: $(STAMP)  ## lint, formatting, types, docstrings
+check: $(STAMP)  ## lint, formatting, docstrings, types
 	ruff check
 	ruff format --check
 	mypy
-	pydoclint src
 
 ui: $(STAMP)  ## show the runs in MLflow's UI on this machine
 	python pipeline/ui.py

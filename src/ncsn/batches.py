@@ -49,11 +49,13 @@ def draw_batch(
     """Draws the batch of one step from (seed, step), on the device of the images.
 
     Args:
-        images: all training images, uint8, shape (N, C, H, W). num_levels: levels are drawn
-        uniformly from 0 .. num_levels - 1 (Song & Ermon 2019, Eq. 6). batch_size: images a step.
-        seed: names the training. step: from 0. uniform_dequantisation: (k + u) / 256 with u
-        uniform in [0, 1), as in the paper; else k / 255. random_flip: mirrors each image left to
-        right with probability 1/2.
+        images: all training images, uint8, shape (N, C, H, W).
+        num_levels: levels are drawn uniformly (Song & Ermon 2019, Eq. 6).
+        batch_size: images a step.
+        seed: names the training.
+        step: from 0.
+        uniform_dequantisation: (k + u) / 256 with u uniform in [0, 1), as the paper; else k / 255.
+        random_flip: mirrors each image left to right with probability 1/2.
     """
     device = images.device
     draws = generator(seed, "train", step, device=device)

@@ -1,7 +1,8 @@
 """Which library modules a script imports, read from the syntax trees.
 
-DVC reruns a stage when one of its deps changes, so each stage must list exactly the modules that it
-imports, directly or through others. `pipeline/deps.py` writes the lists into dvc.yaml; a test compares them.
+DVC reruns a stage when one of its deps changes, so each stage must list exactly the modules that
+it imports, directly or through others. `pipeline/deps.py` writes the lists into dvc.yaml; a test
+compares them.
 """
 
 import ast

@@ -89,9 +89,10 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     """Trains a network, going on from the checkpoint in `folder` when there is one.
 
     Args:
-        task: network, objective and images; the network ends with the raw, not the averaged
-        weights. params: the section train. base: seed, and seconds between checkpoints. folder:
-        takes the log, the previews and the unfinished checkpoint.
+        task: network, objective and images; the network ends with its raw weights.
+        params: the section train.
+        base: seed, and seconds between checkpoints.
+        folder: takes the log, the previews and the unfinished checkpoint.
 
     Returns:
         The finished checkpoint.

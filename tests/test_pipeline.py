@@ -1,0 +1,152 @@
+"""The real dvc.yaml in a copy of the project, with params that take seconds instead of minutes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ncsn.yaml_file import read_commented, set_values, write_commented
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "base.checkpoint_every_sec": 0.5,
+    "reference.classifier_steps": 5,
+    "noise.num_levels": 3,
+    "model.base_channels": 4,
+    "train.num_steps": 12,
+    "train.batch_size": 16,
+    "train.log_every_steps": 4,
+    "train.validate_every_steps": 6,
+    "train.preview_every_steps": 6,
+    "sampler.steps_per_level": 2,
+    "sample.num_samples": 40,
+    "sample.block_size": 20,
+    "sample.num_trajectory_images": 2,
+    "oracle.num_samples": 40,
+    "oracle.num_draws": 20,
+    "evaluate.kid_subset_size": 20,
+    "report.num_grid_images": 16,
+    "toy.density_steps": 5,
+    "toy.scales_steps": 5,
+    "toy.manifold_steps": 5,
+    "toy.num_seeds": 2,
+    "toy.num_samples": 64,
+    "toy.steps_per_level": 5,
+    "toy.scales_num_samples": 16,
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A git repository with the project's files, as a fresh clone has them."""
+    folder = tmp_path_factory.mktemp("project")
+    listed = ["params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pipeline", "src"]
+    for name in listed:
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "reports").mkdir()
+    document = read_commented(folder / "params.yaml")
+    set_values(document, TINY)
+    write_commented(folder / "params.yaml", document)
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"]):
+        _command(folder, *command)
+    _command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny")
+    return folder
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    switches = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **switches, "PATH": path}
+
+
+def _command(folder: Path, *words: str) -> str:
+    done = subprocess.run(words, cwd=folder, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _set(folder: Path, key: str, value: object) -> None:
+    document = read_commented(folder / "params.yaml")
+    set_values(document, {key: value})
+    write_commented(folder / "params.yaml", document)
+
+
+def _ran(output: str) -> list[str]:
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def _run(folder: Path) -> str:
+    return json.loads((folder / "reports" / "mlflow_run.json").read_text())["run_id"]
+
+
+def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
+    everything = _ran(_command(project, "dvc", "repro"))
+    assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
+    first = _run(project)
+    assert _ran(_command(project, "dvc", "repro")) == []
+    metrics = json.loads((project / "reports" / "metrics.json").read_text())
+    assert metrics["eval/fid_num_samples"] == 40
+
+    _set(project, "sampler.steps_per_level", 3)
+    changed = _ran(_command(project, "dvc", "repro"))
+    assert "sample" in changed and "train" not in changed and "prepare" not in changed
+    assert _run(project) != first
+    assert "sampler.steps_per_level" in _command(project, "dvc", "params", "diff")
+
+    _set(project, "sampler.steps_per_level", TINY["sampler.steps_per_level"])
+    assert _ran(_command(project, "dvc", "repro")) == []
+    assert _run(project) == first
+
+
+def test_a_wrong_key_stops_the_run_before_any_work(project):
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("  learning_rate: ", "  learning_rat: ", 1))
+    words = ["dvc", "repro"]
+    done = subprocess.run(words, cwd=project, env=_environment(), capture_output=True, text=True)
+    (project / "params.yaml").write_text(text)
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert "train.learning_rat" in told and "Did you mean 'train.learning_rate'?" in told
+    assert "Traceback" not in told
+
+
+def test_a_killed_training_leaves_no_orphan_and_goes_on(project):
+    _set(project, "train.num_steps", 400)
+    with subprocess.Popen(
+        ["dvc", "repro", "train"],
+        cwd=project,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(project.glob(".work/train-*/checkpoint.pt")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    time.sleep(1)
+    log = next(project.glob(".work/train-*/train_log.jsonl"))
+    size = log.stat().st_size
+    time.sleep(2)
+    assert log.stat().st_size == size, "an orphan goes on training"
+    done = subprocess.run(
+        ["dvc", "repro", "train"], cwd=project, env=_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rows = (project / "artifacts" / "train" / "train_log.jsonl").read_text().splitlines()
+    steps = [json.loads(row)["step"] for row in rows]
+    assert steps == sorted(set(steps)) and steps[-1] == 400
+    assert not list(project.glob(".work/train-*"))
