@@ -111,10 +111,15 @@ def sliced_score_matching_vr(
 
 
 def gaussian_projections(x: Tensor, num_projections: int, generator: torch.Generator) -> Tensor:
-    """Standard normal directions for the sliced objectives, D numbers each.
+    """Standard normal directions for the sliced objectives.
+
+    Args:
+        x: data whose shape, dtype and device the directions take, shape (B, ...).
+        num_projections: directions for each sample, P.
+        generator: draws one number for each coordinate of each direction; on x's device.
 
     Returns:
-        Directions, shape (P, B, ...) for x of shape (B, ...), of its dtype and device.
+        Directions, shape (P, B, ...).
     """
     shape = (num_projections, *x.shape)
     return torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)

@@ -40,17 +40,17 @@ class GaussianMixture:
 
         `sigma` is a number or one for each sample, shape (B,).
         """
-        return self._joint(x, self._variance(x, sigma)).logsumexp(1)
+        return self._joint(x, self._variance(x, sigma)).logsumexp(0)
 
     def responsibilities(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """Posterior probabilities of the components, shape (B, K), for x (B, D) from q_sigma."""
-        return self._joint(x, self._variance(x, sigma)).softmax(1)
+        return self._joint(x, self._variance(x, sigma)).softmax(0).T
 
     def score(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """grad_x log q_sigma(x), shape (B, D), of the mixture smoothed by N(0, sigma^2 I)."""
         variance = self._variance(x, sigma)
-        mean = self._joint(x, variance).softmax(1) @ self.means.to(x)
-        return (mean - x) / variance
+        mean = self._joint(x, variance).softmax(0).T @ self.means.to(x)
+        return (mean - x) / variance[:, None]
 
     def sample(self, num_samples: int, generator: torch.Generator) -> Tensor:
         """Draws (num_samples, D) points: one uniform and D normal numbers each."""
@@ -62,16 +62,15 @@ class GaussianMixture:
         return self.means[component] + self.std * z
 
     def _variance(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """Variance of a smoothed component, broadcastable against (B, D)."""
-        return (
-            self.std**2 + torch.as_tensor(sigma, dtype=x.dtype, device=x.device).view(-1, 1) ** 2
-        )
+        """Variance of a smoothed component, shape (B,) or (1,)."""
+        return self.std**2 + torch.as_tensor(sigma, dtype=x.dtype, device=x.device).view(-1) ** 2
 
     def _joint(self, x: Tensor, variance: Tensor) -> Tensor:
-        """log of weight times density for each component, shape (B, K)."""
-        gap = x[:, None] - self.means.to(x)
+        """log of weight times density, (K, B): softmax over the first axis is the fast one."""
+        gap = x.T[None] - self.means.to(x)[:, :, None]
         normaliser = 0.5 * x.shape[1] * (math.log(2 * math.pi) + variance.log())
-        return self.weights.to(x).log() - gap.square().sum(2) / (2 * variance) - normaliser
+        weights = self.weights.to(x).log()[:, None]
+        return weights - gap.square().sum(1) / (2 * variance) - normaliser
 
 
 def two_mode_mixture() -> GaussianMixture:

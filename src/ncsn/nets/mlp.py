@@ -1,7 +1,7 @@
 """Small fully connected score networks for low dimensions (Song & Ermon 2019, Appendix B.1).
 
 `ScoreMLP` outputs a score; `EnergyScore` outputs minus the gradient of a scalar energy, so it is
-the score of an unnormalised density; `LevelMLPs` holds one network for each noise level. Weights
+the score of an unnormalised density; `LevelMLPs` holds networks for each noise level. Weights
 are drawn from the generator given.
 """
 
@@ -46,44 +46,49 @@ class EnergyScore(nn.Module):
 
 
 class LevelMLPs(nn.Module):
-    """One dim - hidden - dim softplus network for each of L noise levels, trained side by side.
+    """R networks, dim - hidden - dim with softplus, for each of L noise levels, side by side.
 
-    The output is divided by the level's sigma (NCSNv2, Technique 3), so that all levels learn
-    targets of the same size.
+    They share nothing. The output is divided by the level's sigma (NCSNv2, Technique 3), so that
+    all levels learn targets of the same size.
     """
 
-    sigmas: Tensor
+    scale: Tensor
 
     def __init__(
         self,
         dim: int,
         sigmas: Tensor,
+        num_copies: int,
         generator: torch.Generator,
-        hidden: Sequence[int] = HIDDEN,
+        hidden: Sequence[int] = (64, 64),
     ):
         super().__init__()
-        widths = (dim, *hidden, dim)
+        self.num_levels, self.num_copies = len(sigmas), num_copies
+        count, widths = len(sigmas) * num_copies, (dim, *hidden, dim)
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
-        self.weights = nn.ParameterList(
-            _uniform((len(sigmas), i, o), i, generator) for i, o in pairs
-        )
-        self.biases = nn.ParameterList(
-            _uniform((len(sigmas), 1, o), i, generator) for i, o in pairs
-        )
-        self.register_buffer("sigmas", sigmas.float())
+        self.weights = nn.ParameterList(_uniform((count, i, o), i, generator) for i, o in pairs)
+        self.biases = nn.ParameterList(_uniform((count, 1, o), i, generator) for i, o in pairs)
+        scale = sigmas.float().repeat_interleave(num_copies).view(-1, 1, 1)
+        self.register_buffer("scale", scale)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores (L, B, D) of x (L, B, D): slice l goes through network l."""
-        scale = self.sigmas.view(-1, 1, 1)
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x if index == 0 else F.softplus(x), weight)
-        return x / scale
+    def forward(self, x: Tensor, level: int | None = None) -> Tensor:
+        """Each network's scores of its own inputs.
 
-    def score_at(self, x: Tensor, level: int) -> Tensor:
-        """Scores (B, D) of x (B, D) by the network of one level."""
+        Args:
+            x: inputs, each network's behind one another, level by level: (L * R * B, D), or
+                (R * B, D) when `level` names the one level to use.
+            level: 0 to L - 1, or None for all.
+
+        Returns:
+            Scores, shape of x.
+        """
+        copies = self.num_copies
+        rows = slice(None) if level is None else slice(level * copies, (level + 1) * copies)
+        scale = self.scale[rows]
+        y = x.view(len(scale), -1, x.shape[1])
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.addmm(bias[level], x if index == 0 else F.softplus(x), weight[level])
-        return x / self.sigmas[level]
+            y = torch.baddbmm(bias[rows], y if index == 0 else F.softplus(y), weight[rows])
+        return (y / scale).view_as(x)
 
 
 def _layers(widths: Sequence[int], generator: torch.Generator) -> list[nn.Module]:

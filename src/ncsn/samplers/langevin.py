@@ -69,7 +69,7 @@ def annealed_langevin(
         epsilon: Algorithm 1's step size at the last level (2 * `step_lr` of the released code).
         steps_per_level: the paper's T.
         noise: returns standard normal noise of the shape of its argument; called once a step.
-        final_denoise: whether to end with x + sigma_L^2 s(x, sigma_L), the mean of the clean image.
+        final_denoise: whether to end with x + sigma_L^2 s(x, sigma_L), the mean of the image.
         on_level: called with (level, x) after each level; it must not modify x.
 
     Returns:
