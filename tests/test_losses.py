@@ -246,9 +246,16 @@ def test_networks_have_their_sizes_and_depend_on_their_generator_alone() -> None
 
 
 def test_level_networks_run_side_by_side_as_they_do_alone() -> None:
-    nets = LevelMLPs(2, torch.tensor([3.0, 1.0, 0.3]), generator())
-    x = torch.randn(3, 5, 2, generator=generator(1))
+    sigmas = torch.tensor([3.0, 1.0, 0.3])
+    nets = LevelMLPs(2, sigmas, 4, generator())
+    x = torch.randn(3 * 4 * 5, 2, generator=generator(1))
     together = nets(x)
-    assert together.shape == (3, 5, 2)
-    for level in range(3):
-        torch.testing.assert_close(nets.score_at(x[level], level), together[level])
+    assert together.shape == x.shape
+    for level, part in enumerate(x.chunk(3)):
+        torch.testing.assert_close(nets(part, level), together.chunk(3)[level])
+    first = ScoreMLP(2, generator(), hidden=(64, 64))
+    with torch.no_grad():
+        for linear, weight, bias in zip(list(first)[::2], nets.weights, nets.biases, strict=True):
+            linear.weight.copy_(weight[5].T)  # level 1, copy 1
+            linear.bias.copy_(bias[5, 0])
+    torch.testing.assert_close(first(x[25:30]) / sigmas[1], together[25:30])

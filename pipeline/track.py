@@ -1,0 +1,26 @@
+"""Takes the result files of all stages; leaves the MLflow run of this configuration, complete.
+
+`dvc repro track` runs it. Running it again changes nothing; reports/mlflow_run.json names the run.
+"""
+
+import time
+
+from ncsn.entry import entry
+from ncsn.io import write_json
+from ncsn.params import PARAMS_FILE, load_params
+from ncsn.tracking.configuration import publish_configuration
+from ncsn.yaml_file import read_yaml
+
+
+def main() -> None:
+    """The stage."""
+    start = time.perf_counter()
+    params = load_params("paths", "track")
+    record = publish_configuration(params.paths, params.track, read_yaml(PARAMS_FILE))
+    write_json(params.paths.mlflow_run, record)
+    seconds = time.perf_counter() - start
+    print(f"track: {params.paths.mlflow_run}, run {record['run_id']}, {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,78 @@
+"""Live tracking of a training, in a process of its own: the training never imports MLflow.
+
+The follower ends with its parent by a pipe: the parent's last word on it tells how the training
+ended, and a pipe that closes without a word that it was killed. (A death signal from the kernel
+would end the follower too, but before it could send the last lines and mark the run as killed.)
+Whatever happens to the follower, the training goes on; the `track` stage sends what is missing.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+SWITCH = "NCSN_LIVE"  # 0 in the environment turns live tracking off
+POLL_SEC = 2.0
+_LAST_PASS_SEC = 30.0  # a new store takes up to ten seconds, and may be asked for just before
+
+Follower = subprocess.Popen[str]
+
+
+@contextlib.contextmanager
+def following(
+    train_log: str | Path, previews: str | Path, *, poll_sec: float = POLL_SEC
+) -> Iterator[None]:
+    """Mirrors a growing log and its preview images into MLflow while the block runs.
+
+    The current folder must be the project's, with the summary that `prepare` leaves. Neither path
+    need exist yet, and the log may be cut back and written again: each step is sent once.
+
+    Args:
+        train_log: one JSON object a line, with a `step`.
+        previews: folder of images called step_<digits>.png.
+        poll_sec: seconds between two looks at the files.
+    """
+    follower = _start(train_log, previews, poll_sec)
+    word = "failed"
+    try:
+        yield
+        word = "done"
+    except KeyboardInterrupt:
+        word = "killed"
+        raise
+    finally:
+        if follower is not None:
+            _end(follower, word)
+
+
+def _start(train_log: str | Path, previews: str | Path, poll_sec: float) -> Follower | None:
+    if os.environ.get(SWITCH) == "0":
+        return None
+    module = [sys.executable, "-m", "ncsn.tracking.follow"]
+    try:
+        return subprocess.Popen(
+            [*module, str(train_log), str(previews), "--poll-sec", str(poll_sec)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the training; the follower hears of it
+        )
+    except OSError as error:
+        _warn(f"not started: {error}")
+        return None
+
+
+def _end(follower: Follower, word: str) -> None:
+    """Gives the follower time for its last pass."""
+    try:
+        follower.communicate(word, timeout=_LAST_PASS_SEC)
+    except subprocess.TimeoutExpired:
+        follower.kill()
+        follower.wait()
+        _warn(f"ended after {_LAST_PASS_SEC:g} s without an answer from the store")
+
+
+def _warn(message: str) -> None:
+    print(f"warning: live tracking {message}; `track` completes the run", file=sys.stderr)

@@ -1,0 +1,233 @@
+"""Figures of the toy studies: each `plot_` function returns a Figure and saves nothing.
+
+They are made without pyplot and under a fixed style, so that the same study gives the same
+picture whatever matplotlibrc a person has.
+"""
+
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter, StrMethodFormatter
+from torch import Tensor
+
+from ncsn.toy.density import GRID, HALF_WIDTH, DensityStudy
+from ncsn.toy.manifold import ManifoldStudy
+from ncsn.toy.mixing import MixingStudy
+from ncsn.toy.scales import Quality, ScalesStudy
+from ncsn.toy.study import ToyStudy
+
+INK, FAINT, RAW, LINE, ACCENT = "#30363d", "#8b949e", "#b6c7dd", "#1f5f9e", "#d1622b"
+STYLE = {
+    "figure.dpi": 128,
+    "savefig.dpi": "figure",
+    "figure.constrained_layout.use": True,
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+}
+PLAIN = StrMethodFormatter("{x:g}")
+LABELS = {
+    "iid": "drawn from the density",
+    "langevin": "Langevin, exact score",
+    "annealed": "annealed Langevin, exact score",
+    "direct": "network outputs the score",
+    "energy": "network outputs an energy",
+}
+_EXTENT = (-HALF_WIDTH, HALF_WIDTH, -HALF_WIDTH, HALF_WIDTH)
+_ARROW_EVERY = 5  # of the grid: 20 x 20 arrows
+_CIRCLE = 1e-3  # density at the circles on the maps of the error
+_WINDOW = 25  # steps of a running mean
+
+
+def write_figures(study: ToyStudy, folder: Path) -> list[Path]:
+    """Saves every figure as PNG into an existing folder and returns the paths."""
+    paths = []
+    with matplotlib.style.context(["default", STYLE]):
+        for name, figure in (
+            ("manifold", plot_manifold(study.manifold)),
+            ("density", plot_density(study.density)),
+            ("mixing", plot_mixing(study.mixing)),
+            ("scales", plot_scales(study.scales)),
+        ):
+            paths.append(folder / f"{name}.png")
+            figure.savefig(paths[-1], metadata={"Software": None})
+    return paths
+
+
+def plot_manifold(study: ManifoldStudy) -> Figure:
+    """Sliced score matching loss against step on a segment, without and with noise (Fig. 1)."""
+    figure = Figure(figsize=(8, 2.9))
+    bare, noised = figure.subplots(1, 2)
+    for axes, losses in ((bare, study.bare), (noised, study.noised)):
+        steps = np.arange(1, len(losses) + 1)
+        axes.plot(steps, losses, color=RAW, lw=0.8, label="each step")
+        mean = running_mean(losses, _WINDOW)
+        axes.plot(steps[len(steps) - len(mean) :], mean, color=LINE, lw=1.6,
+                  label=f"mean of {len(losses) - len(mean) + 1} steps")  # fmt: skip
+        axes.set_xlabel("training step")
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    noised.axhline(study.least, color=ACCENT, lw=1.2, label="least possible")
+    bare.set(title="A segment in the plane: no minimum", ylabel="sliced score matching loss")
+    noised.set_title(f"The same with noise N(0, {study.sigma**2:g}): a minimum")
+    noised.legend(loc="upper right")
+    return figure
+
+
+def plot_density(study: DensityStudy) -> Figure:
+    """True and learned scores over the density, their error against it, and training (Fig. 2)."""
+    figure = Figure(figsize=(10.4, 6.6))
+    rows = figure.subplots(2, 3)
+    truth, errors = rows[:, 0], rows[:, 1:]
+    _field(truth[0], study, study.score, "True score over the density")
+    for axes, (name, learned) in zip(rows[0, 1:], study.learned.items(), strict=True):
+        _field(axes, study, learned.score, f"Learned: {LABELS[name]}")
+    for axes, learned in zip(errors[1], study.learned.values(), strict=True):
+        image = axes.imshow(
+            _image(learned.error), extent=_EXTENT, origin="lower", cmap="magma_r",
+            norm=LogNorm(0.01, 10),
+        )  # fmt: skip
+        axes.contour(_image(study.density), [_CIRCLE], extent=_EXTENT, colors=INK, linewidths=0.8)
+        axes.set_title(f"Its error (circles: density {_CIRCLE:g})")
+        _square(axes)
+    figure.colorbar(image, ax=errors[1].tolist(), label="length of the error", format=PLAIN)
+    _error_against_density(truth[1], study)
+    return figure
+
+
+def plot_mixing(study: MixingStudy) -> Figure:
+    """Samples of the three samplers and the share of the upper mode over seeds (Fig. 3)."""
+    figure = Figure(figsize=(10.4, 2.9))
+    *squares, shares = figure.subplots(1, 4)
+    for axes, (name, samples) in zip(squares, study.samples.items(), strict=True):
+        _scatter(axes, samples, LABELS[name])
+    for place, values in enumerate(study.shares.values()):
+        jitter = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(1)
+        shares.plot(place + jitter, values, "o", ms=3, color=LINE, alpha=0.7)
+        shares.annotate(f"{float(values.mean()):.3f}", (place, float(values.max())),
+                        (0, 5), textcoords="offset points", ha="center")  # fmt: skip
+    shares.axhline(study.truth, color=ACCENT, lw=1.2, zorder=0)
+    shares.set_title(f"Share near (5, 5), {len(values)} seeds")
+    shares.annotate(f"true: {study.truth:g}", (1, study.truth), (0, 4),
+                    textcoords="offset points", ha="center", color=ACCENT)  # fmt: skip
+    shares.set(ylim=(0.4, 0.9), xlim=(-0.6, 2.6))
+    shares.set_xticks(range(3), ["density", "Langevin", "annealed"])
+    return figure
+
+
+def plot_scales(study: ScalesStudy) -> Figure:
+    """Errors and sample quality of one noise level against sigma, and of all levels together."""
+    figure = Figure(figsize=(10.4, 5.9))
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+    top = grid[0].subgridspec(1, 2)
+    _pitfalls(figure.add_subplot(top[0]), study)
+    _quality(figure.add_subplot(top[1]), study)
+    num_levels, best = len(study.sigmas), int(study.exact.distance[:-1].mean(1).argmin())
+    shown = [*sorted({0, best, num_levels // 2, num_levels - 1}), -1]
+    bottom = grid[1].subgridspec(1, len(shown))
+    for place, level in enumerate(shown):
+        title = "all levels" if level < 0 else f"sigma {float(study.sigmas[level]):.2g} alone"
+        share = float(study.learned.share[level, 0])
+        axes = figure.add_subplot(bottom[place])
+        _scatter(axes, study.learned.samples[level], f"{title}: {share:.0%} above", size=3.5)
+    return figure
+
+
+def running_mean(values: Tensor, window: int) -> Tensor:
+    """Means of `window` successive values, or one of all values when there are fewer."""
+    return values.unfold(0, min(window, len(values)), 1).mean(1)
+
+
+def _pitfalls(axes: Axes, study: ScalesStudy) -> None:
+    sigmas = study.sigmas
+    gap, corruption = "learned against smoothed, in the gap", "smoothed against clean, on the data"
+    axes.plot(sigmas, study.gap.mean(1), "o-", color=LINE, ms=4, label=gap)
+    axes.plot(sigmas, study.corruption, "s-", color=ACCENT, ms=4, label=corruption)
+    axes.set(title="Small noise leaves the gap unlearned, large noise corrupts", yscale="log")
+    axes.set_ylabel("Fisher divergence")
+    axes.legend(loc="lower center")
+    _sigma_axis(axes)
+
+
+def _quality(axes: Axes, study: ScalesStudy) -> None:
+    series: list[tuple[Quality, str, str, str]] = [
+        (study.learned, "o", LINE, "learned scores"),
+        (study.exact, "s", FAINT, "exact scores"),
+    ]
+    for quality, marker, colour, label in series:
+        distance = quality.distance.clamp_min(1e-3)
+        for copy in distance[:-1].T:
+            axes.plot(study.sigmas, copy, marker, ms=3, color=colour, alpha=0.6)
+        axes.plot(study.sigmas, distance[:-1].mean(1), color=colour, label=f"one level, {label}")
+        mean = float(distance[-1].mean())
+        axes.axhline(mean, color=colour, ls="--", lw=1.3, label=f"all levels, {label}: {mean:.2g}")
+    axes.set(title="Samples of chains that start in the smaller mode", yscale="log")
+    axes.set_ylabel("energy distance to the data")
+    axes.legend(loc="center", bbox_to_anchor=(0.42, 0.45), fontsize=7.5)
+    _sigma_axis(axes)
+
+
+def _sigma_axis(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(PLAIN)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("sigma of the added noise (modes have std 1, 14 apart)")
+    axes.grid(color="#e6e8eb", lw=0.7)
+
+
+def _field(axes: Axes, study: DensityStudy, score: Tensor, title: str) -> None:
+    axes.imshow(_image(study.density), extent=_EXTENT, origin="lower", cmap="Blues")
+    picked = torch.arange(_ARROW_EVERY // 2, GRID, _ARROW_EVERY)
+    at = study.grid.view(GRID, GRID, 2)[picked][:, picked].reshape(-1, 2)
+    arrows = score.view(GRID, GRID, 2)[picked][:, picked].reshape(-1, 2)
+    axes.quiver(*at.T.numpy(), *arrows.T.numpy(), color=INK, scale=160, width=0.004)
+    axes.set_title(title)
+    _square(axes)
+
+
+def _error_against_density(axes: Axes, study: DensityStudy) -> None:
+    """Median error of grid points between successive powers of ten of the density."""
+    decades = study.density.log10().floor().clamp_min(-12)
+    places = sorted(set(decades.tolist()))
+    for (name, learned), colour in zip(study.learned.items(), (LINE, ACCENT), strict=True):
+        medians = [float(learned.error[decades == place].median()) for place in places]
+        label = f"{name}: Fisher divergence {float(learned.fisher[-1]):.3f}"
+        axes.plot(
+            [10 ** (p + 0.5) for p in places], medians, "o-", color=colour, ms=4, label=label
+        )
+    axes.set(xscale="log", yscale="log", title="Wrong where data are thin")
+    axes.set(xlabel="true density", ylabel="median length of the error")
+    axes.yaxis.set_major_formatter(PLAIN)
+    axes.grid(color="#e6e8eb", lw=0.7)
+    axes.legend(loc="lower left", fontsize=7.5)
+
+
+def _scatter(axes: Axes, samples: Tensor, title: str, size: float = 2.5) -> None:
+    axes.plot(*samples.T.numpy(), ".", ms=size, color=LINE, alpha=0.5, mec="none")
+    axes.set_title(title)
+    _square(axes)
+
+
+def _square(axes: Axes) -> None:
+    axes.set(xlim=_EXTENT[:2], ylim=_EXTENT[2:], aspect="equal")
+    axes.set_xticks([-5, 0, 5])
+    axes.set_yticks([-5, 0, 5])
+
+
+def _image(values: Tensor) -> np.ndarray:
+    """Grid values as rows of x_2 and columns of x_1, for imshow with origin below."""
+    return values.view(GRID, GRID).T.numpy()

@@ -1,0 +1,109 @@
+"""Langevin against annealed Langevin with exact scores (Song & Ermon 2019, Fig. 3).
+
+Langevin from uniform starts leaves each mode the share of starts that were nearer to it; annealing
+finds the modes' weights. A level is given by the standard deviation of a mode, so that sigma = 1
+is the data (Appendix B.1, 20 -> 1; the main text's 10 -> 0.1 diverges with epsilon = 0.1).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ncsn.mixtures import GaussianMixture, two_mode_mixture
+from ncsn.rng import generator
+from ncsn.samplers.langevin import ScoreFn, annealed_langevin
+from ncsn.toy.density import HALF_WIDTH
+
+SAMPLERS = ("iid", "langevin", "annealed")
+
+
+class MixingStudy(NamedTuple):
+    """Samples of the first seed by sampler, (num_samples, 2), and shares of the upper mode.
+
+    Attributes:
+        samples: by sampler.
+        shares: fraction of samples nearer to (5, 5), by sampler, shape (num_seeds,).
+        truth: the upper mode's weight.
+    """
+
+    samples: dict[str, Tensor]
+    shares: dict[str, Tensor]
+    truth: float
+
+
+def mixing_study(
+    *, sigmas: Tensor, epsilon: float, steps_per_level: int, num_samples: int,
+    num_seeds: int, seed: int,
+) -> MixingStudy:  # fmt: skip
+    """Draws with each sampler from each of `num_seeds` seeds; both chains take L * T steps.
+
+    Args:
+        sigmas: standard deviation of a mode at each level, largest first, at least the mixture's.
+        epsilon: Algorithm 1's, in squared units of x.
+        steps_per_level: steps of the annealed chain at each level.
+        num_samples: samples of each seed.
+        num_seeds: repeats.
+        seed: of the study; repeat k draws from (seed, k).
+
+    Returns:
+        Shares of all repeats, samples of the first.
+    """
+    mixture = two_mode_mixture()
+    last, num_steps = sigmas[-1:], len(sigmas) * steps_per_level
+    first: dict[str, Tensor] = {}
+    shares: dict[str, list[float]] = {name: [] for name in SAMPLERS}
+    for repeat in range(num_seeds):
+        draws = generator(seed, "toy mixing", repeat)
+        x = {"iid": mixture.sample(num_samples, draws)}
+        for name, ladder, steps in (
+            ("langevin", last, num_steps),
+            ("annealed", sigmas, steps_per_level),
+        ):
+            score_fn = mode_std_score(mixture, ladder)
+            start = uniform_points(num_samples, -HALF_WIDTH, HALF_WIDTH, draws)
+            x[name] = chain(score_fn, start, ladder, epsilon, steps, draws)
+        first = first or x
+        for name, samples in x.items():
+            shares[name].append(upper_share(samples))
+    truth = float(mixture.weights[1])
+    return MixingStudy(first, {name: torch.tensor(s) for name, s in shares.items()}, truth)
+
+
+def mode_std_score(mixture: GaussianMixture, sigmas: Tensor) -> ScoreFn:
+    """Exact scores of the mixture whose modes are widened to standard deviation sigmas[level]."""
+    added = (sigmas.square() - mixture.std**2).sqrt()
+
+    def score_fn(x: Tensor, level: Tensor) -> Tensor:
+        return mixture.score(x, float(added[level[0]]))  # a chain's samples share their level
+
+    return score_fn
+
+
+def chain(
+    score_fn: ScoreFn,
+    start: Tensor,
+    sigmas: Tensor,
+    epsilon: float,
+    steps_per_level: int,
+    draws: torch.Generator,
+) -> Tensor:
+    """Annealed Langevin from `start`; a single level is Langevin dynamics with alpha = epsilon."""
+    return annealed_langevin(
+        score_fn,
+        start,
+        sigmas,
+        epsilon=epsilon,
+        steps_per_level=steps_per_level,
+        noise=lambda x: torch.randn(x.shape, generator=draws),
+    )
+
+
+def uniform_points(num_samples: int, low: float, high: float, draws: torch.Generator) -> Tensor:
+    """Uniform points of the square [low, high]^2, shape (num_samples, 2)."""
+    return low + (high - low) * torch.rand((num_samples, 2), generator=draws)
+
+
+def upper_share(x: Tensor) -> float:
+    """Fraction of points (B, 2) nearer to (5, 5) than to (-5, -5)."""
+    return float((x.sum(1) > 0).float().mean())

@@ -1,0 +1,80 @@
+"""The run of the present configuration: opened while it trains, completed from its files.
+
+Both ends find the run by its key, so they share it whichever of them comes
+first, and a configuration that is run again finds the run it had.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+
+from ncsn.io import read_json, read_jsonl, read_npz
+from ncsn.keys import STEPS_PER_SEC, TRAIN_DURATION_SEC
+from ncsn.params import PathsParams, TrackParams
+from ncsn.tracking.curve import publish_training, training_seconds
+from ncsn.tracking.key import present_key
+from ncsn.tracking.links import run_link
+from ncsn.tracking.model import Network, publish_model
+from ncsn.tracking.results import Results, publish_results
+from ncsn.tracking.run import FINISHED, find_or_create_run, set_status
+from ncsn.tracking.store import Store, open_store, store_lock
+
+_MODEL_SECTIONS = ("noise", "model", "train")
+
+
+def present_run(store: Store, key: str, data_summary: str | Path) -> Run:
+    """Returns the run of `key`, named by DVC's experiment, or by data set and key."""
+    name = os.environ.get("DVC_EXP_NAME") or f"{read_json(data_summary)['name']}-{key[:8]}"
+    return find_or_create_run(store, key, name)
+
+
+def publish_configuration(
+    paths: PathsParams, track: TrackParams, params: dict[str, Any]
+) -> dict[str, str]:
+    """Completes the MLflow run of the present configuration from the files of its stages.
+
+    Args:
+        paths: where the files lie.
+        track: where the store is.
+        params: all sections of params.yaml.
+
+    Returns:
+        run_id, experiment_id, key, and url: where the run is in MLflow's pages, without host.
+
+    Raises:
+        UserError: a file is missing, or the store cannot be opened.
+    """
+    key = present_key(paths.data_summary)
+    store = open_store(track)
+    run = present_run(store, key, paths.data_summary)
+    run_id = str(run.info.run_id)
+    results = _results(paths, params)
+    with store_lock(store.uri, key):
+        logged = publish_training(store.client, run_id, paths.train_log, paths.previews)
+        network = _network(paths, params, results) if track.log_model else None
+        model_id = publish_model(store, run_id, network) if network else None
+        publish_results(store.client, run_id, results, logged, model_id)
+        set_status(store.client, run_id, FINISHED)
+    url = run_link(store.experiment_id, run_id)
+    return {"run_id": run_id, "experiment_id": store.experiment_id, "key": key, "url": url}
+
+
+def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
+    metrics = read_json(paths.reference_summary) | read_json(paths.sample_summary)
+    seconds = training_seconds(read_jsonl(paths.train_log), STEPS_PER_SEC)
+    return Results(
+        params=params,
+        metrics=metrics | read_json(paths.metrics) | {TRAIN_DURATION_SEC: seconds},
+        data=read_json(paths.data_summary),
+        samples=read_npz(paths.samples)["arr_0"],
+        step=params["train"]["num_steps"],
+        files=(Path("dvc.lock"), Path("params.yaml"), Path(paths.metrics)),
+    )
+
+
+def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Network:
+    height, width, channels = results.data["train"]["shape"]
+    sections = {name: params[name] for name in _MODEL_SECTIONS}
+    return Network(Path(paths.checkpoint), (channels, height, width), sections, results.step)

@@ -1,0 +1,101 @@
+"""The training curve and the preview images of a run: a mirror of train_log.jsonl and a folder.
+
+Only what the run does not have yet is sent, so a repetition, a resumed training whose log was cut
+back to its last checkpoint, and a training that DVC took from its cache need no case of their own.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+from PIL import Image
+
+from ncsn.io import read_jsonl
+
+PREVIEWS = "previews"
+SAMPLES = "samples"
+_BATCH = 1000  # MLflow's limit of metrics a request
+_LOGGED_IMAGE = re.compile(r"images/([\w~.-]+)\+step\+(\d+)\+.*\+compressed\.webp")
+
+Logged = dict[str, set[int]]
+
+
+def logged_steps(client: MlflowClient, run_id: str) -> Logged:
+    """Returns the steps that the run has of each metric, and of images under their own name."""
+    logged: Logged = {}
+    for key in client.get_run(run_id).data.metrics:
+        logged[key] = {metric.step for metric in client.get_metric_history(run_id, key)}
+    for entry in client.list_artifacts(run_id, "images"):
+        match = _LOGGED_IMAGE.fullmatch(entry.path)  # written last: its image is whole
+        if match:
+            logged.setdefault(match[1], set()).add(int(match[2]))
+    return logged
+
+
+def publish_training(
+    client: MlflowClient,
+    run_id: str,
+    train_log: str | Path,
+    previews: str | Path,
+    logged: Logged | None = None,
+) -> Logged:
+    """Sends the points and preview images that the run lacks; missing files count as empty.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        train_log: one JSON object a line, with a `step`.
+        previews: folder of images called step_<digits>.png.
+        logged: what the run is known to have (the last call's result); None asks the store.
+
+    Returns:
+        What the run has now.
+    """
+    logged = logged_steps(client, run_id) if logged is None else logged
+    rows = read_jsonl(train_log) if Path(train_log).exists() else []
+    points = list(_missing_points(rows, logged))
+    for start in range(0, len(points), _BATCH):
+        batch = points[start : start + _BATCH]
+        client.log_batch(run_id, metrics=batch, synchronous=True)
+        for point in batch:
+            logged.setdefault(point.key, set()).add(point.step)
+    for path in sorted(Path(previews).glob("step_*.png")):
+        publish_image(client, run_id, PREVIEWS, int(path.stem.removeprefix("step_")), path, logged)
+    return logged
+
+
+def publish_image(
+    client: MlflowClient, run_id: str, key: str, step: int, path: str | Path, logged: Logged
+) -> None:
+    """Sends an image of `step` to the slider `key`, unless `logged` holds it."""
+    if step in logged.setdefault(key, set()):
+        return
+    with Image.open(path) as image:
+        client.log_image(run_id, image, key=key, step=step, synchronous=True)
+    logged[key].add(step)
+
+
+def training_seconds(rows: Iterable[Mapping[str, Any]], speed: str) -> float:
+    """Returns the seconds spent in training steps: steps divided by their logged speed `speed`."""
+    seconds, last = 0.0, 0
+    for row in rows:
+        if row.get(speed):
+            seconds += (row["step"] - last) / row[speed]
+            last = row["step"]
+    return seconds
+
+
+def _missing_points(rows: Iterable[Mapping[str, Any]], logged: Logged) -> Iterable[Metric]:
+    now = int(time.time() * 1000)
+    found = {  # a step that stands twice in the log counts once
+        (key, row["step"]): float(value)
+        for row in rows
+        for key, value in row.items()
+        if key != "step" and row["step"] not in logged.get(key, ())
+    }
+    for (key, step), value in found.items():
+        yield Metric(key, value, now, step)

@@ -1,0 +1,88 @@
+"""`python -m ncsn.tracking.follow`: mirrors a growing training log into the configuration's run.
+
+`ncsn.follow` starts it beside a training and holds the other end of its standard input. One word
+there tells how the training ended; an end without a word means that the training was killed.
+Either way one last pass is made. Nothing that goes wrong here reaches the training.
+"""
+
+import argparse
+import os
+import select
+import sys
+from pathlib import Path
+
+from ncsn.errors import UserError
+from ncsn.params import load_params
+from ncsn.tracking.key import present_key
+
+DONE = "done"  # the other stages and `track` come next, so the run stays open
+STATUS = {"failed": "FAILED"}  # of a run whose training ended with this word
+_NICENESS = 10  # the training needs the processors more
+
+
+def main() -> None:
+    """Follows the log named on the command line until standard input ends."""
+    options = _options()
+    os.nice(_NICENESS)
+    try:
+        follow(options.log, options.previews, options.poll_sec)
+    except UserError as error:
+        sys.exit(f"warning: no live tracking: {error}")
+    except Exception as error:  # whatever it is, it must stay one line beside the progress bar
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        sys.exit(f"warning: live tracking stopped, `track` completes the run: {reason}")
+
+
+def follow(log: Path, previews: Path, poll_sec: float) -> None:
+    """Mirrors `log` and `previews` every `poll_sec` seconds while they change.
+
+    A run that has FINISHED is left alone. The key is taken first: params.yaml may be edited while
+    the training goes on.
+    """
+    params = load_params("paths", "track")
+    summary = params.paths.data_summary
+    key = present_key(summary)
+    from ncsn.tracking.configuration import present_run  # MLflow: seconds
+    from ncsn.tracking.curve import logged_steps, publish_training
+    from ncsn.tracking.run import FINISHED, RUNNING, set_status
+    from ncsn.tracking.store import open_store
+
+    store = open_store(params.track)
+    run = present_run(store, key, summary)
+    run_id = str(run.info.run_id)
+    if run.info.status == FINISHED:
+        return
+    set_status(store.client, run_id, RUNNING)
+    logged, seen, word = logged_steps(store.client, run_id), None, None
+    while word is None:
+        word = _word(poll_sec)
+        now = _stamp(log, previews)
+        if now != seen:
+            logged = publish_training(store.client, run_id, log, previews, logged)
+            seen = now
+    if word != DONE:
+        set_status(store.client, run_id, STATUS.get(word, "KILLED"))
+
+
+def _word(wait_sec: float) -> str | None:
+    """The parent's last word, '' if it died without one, None after `wait_sec` of silence."""
+    readable, _, _ = select.select([sys.stdin], [], [], wait_sec)
+    return sys.stdin.read().strip() if readable else None
+
+
+def _stamp(log: Path, previews: Path) -> list[tuple[int, int]]:
+    """Changes whenever the log or the set of previews does."""
+    stats = [path.stat() for path in (log, previews) if path.exists()]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("log", type=Path)
+    parser.add_argument("previews", type=Path)
+    parser.add_argument("--poll-sec", type=float, default=2.0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

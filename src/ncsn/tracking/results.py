@@ -1,0 +1,150 @@
+"""What completes a run: params, final metrics, conditions, sample grid, files, data set.
+
+Params and tags are written once and stay as they were first written; a metric is written again
+only when its value has changed.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from PIL import Image
+
+from ncsn.tracking.curve import SAMPLES, Logged, publish_image
+from ncsn.tracking.key import data_sha256
+
+UNLOGGED_SECTIONS = ("paths", "track")  # where things lie decides nothing worth comparing
+GRID_COLUMNS = 10
+_GRID_PX = 640
+
+
+class Results(NamedTuple):
+    """What the stages left.
+
+    Attributes:
+        params: sections of params.yaml.
+        metrics: numbers, and strings that are their conditions, by key.
+        data: summary of the prepared data.
+        samples: generated images, uint8, shape (N, H, W, C).
+        step: training step of the network that drew them.
+        files: copied into the run as they are; missing ones are left out.
+    """
+
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    data: Mapping[str, Any]
+    samples: np.ndarray
+    step: int
+    files: tuple[Path, ...]
+
+
+def publish_results(
+    client: MlflowClient,
+    run_id: str,
+    results: Results,
+    logged: Logged,
+    model_id: str | None = None,
+) -> None:
+    """Sends what the run lacks of `results`; sending the same again changes nothing.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        results: what the stages left.
+        logged: images that the run has, by name (what `publish_training` returns).
+        model_id: logged model that the metrics also describe, None for no model.
+    """
+    run = client.get_run(run_id)
+    params, tags = _texts(results.params, results.metrics)
+    tags |= {f"data.{split}_sha256": sha256 for split, sha256 in data_sha256(results.data).items()}
+    client.log_batch(
+        run_id,
+        metrics=_changed_metrics(run.data.metrics, results.metrics, model_id),
+        params=[Param(k, v) for k, v in params.items() if k not in run.data.params],
+        tags=[RunTag(k, v) for k, v in tags.items() if k not in run.data.tags],
+        synchronous=True,
+    )
+    if not run.inputs.dataset_inputs:
+        client.log_inputs(run_id, datasets=[_dataset(results.data)])
+    present = {entry.path for entry in client.list_artifacts(run_id)}
+    for path in results.files:
+        if path.exists() and path.name not in present:
+            client.log_artifact(run_id, str(path))
+    _publish_grid(client, run_id, results, present, logged)
+
+
+def dotted(params: Mapping[str, Any]) -> dict[str, str]:
+    """Returns `section.key` to text, as JSON for all but strings (null, true, 2e-05).
+
+    >>> dotted({"sampler": {"name": "annealed_langevin", "epsilon": 2e-05}})
+    {'sampler.name': 'annealed_langevin', 'sampler.epsilon': '2e-05'}
+    """
+    return {
+        f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
+        for section, values in params.items()
+        for key, value in values.items()
+    }
+
+
+def image_grid(images: np.ndarray, columns: int = GRID_COLUMNS) -> np.ndarray:
+    """Lays the first columns**2 images out row by row, shape (height, width, 3), uint8.
+
+    Pixels are repeated a whole number of times, so that small images can be seen; places without
+    an image are white.
+    """
+    count, (_, height, width, _) = min(len(images), columns**2), images.shape
+    rows, scale = -(-count // columns), max(1, _GRID_PX // (columns * width))
+    cells = np.full((rows * columns, height, width, 3), 255, np.uint8)
+    cells[:count] = images[:count]  # grey spreads over the channels
+    picture = cells.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
+    picture = picture.reshape(rows * height, columns * width, 3)
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _texts(
+    params: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    kept = {name: values for name, values in params.items() if name not in UNLOGGED_SECTIONS}
+    return dotted(kept), {key: value for key, value in metrics.items() if isinstance(value, str)}
+
+
+def _changed_metrics(
+    logged: Mapping[str, float], metrics: Mapping[str, Any], model_id: str | None
+) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [
+        Metric(key, float(value), now, 0, model_id=model_id)
+        for key, value in metrics.items()
+        if isinstance(value, (int, float)) and logged.get(key) != value
+    ]
+
+
+def _dataset(summary: Mapping[str, Any]) -> DatasetInput:
+    train = summary["train"]
+    profile = {"num_train": train["count"], "num_test": summary["test"]["count"]}
+    dataset = Dataset(
+        name=summary["name"],
+        digest=train["sha256"][:32],  # MLflow keeps 36 characters
+        source_type="dvc",
+        source=json.dumps({"stage": "prepare"}),
+        schema=json.dumps({"image_shape": train["shape"], "dtype": "uint8"}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")])
+
+
+def _publish_grid(
+    client: MlflowClient, run_id: str, results: Results, present: set[str], logged: Logged
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.png"
+        Image.fromarray(image_grid(results.samples)).save(path)
+        if path.name not in present:
+            client.log_artifact(run_id, str(path))
+        publish_image(client, run_id, SAMPLES, results.step, path, logged)

@@ -1,0 +1,113 @@
+"""MLflow's pages of this project's store, on this machine alone.
+
+The server is started without its background jobs (eight processes of 240 MB each) and with one
+worker. It answers no host name but this machine's: MLflow refuses others by itself.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ncsn.errors import UserError
+from ncsn.params import TrackParams
+from ncsn.tracking.links import charts_link, compare_link, run_link, runs_link
+from ncsn.tracking.store import database_path, open_store, store_uri
+
+HOST = "127.0.0.1"
+PORT = 5000  # MLflow's own; the next free one if it is taken
+_START_SEC = 60.0
+_NUM_COMPARED = 5
+
+
+@contextlib.contextmanager
+def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Iterator[str]:
+    """Yields the address of a running server, which ends with the block.
+
+    A store that is a server itself is left as it is, and its address yielded.
+
+    Args:
+        track: where the store is.
+        root: folder from which a relative store is taken.
+        port: first port to try.
+
+    Raises:
+        UserError: there is no store yet, or the server does not start.
+    """
+    uri = store_uri(track, root)
+    if uri.startswith("http"):
+        yield uri.rstrip("/")
+        return
+    _require_store(uri)
+    address = f"http://{HOST}:{free_port(port)}"
+    server = _start(uri, address)
+    try:
+        _await(server, address)
+        yield address
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=10)
+        server.kill()
+
+
+def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
+    """Returns what is worth opening, as paths of MLflow's pages by what they show."""
+    _require_store(store_uri(track, root))
+    store = open_store(track, root)
+    runs = store.client.search_runs([store.experiment_id], max_results=_NUM_COMPARED)
+    ids = [str(run.info.run_id) for run in runs]
+    links = {"charts of all runs": charts_link(store.experiment_id)}
+    links["table of all runs"] = runs_link(store.experiment_id)
+    if ids:
+        links["newest run"] = run_link(store.experiment_id, ids[0])
+    if len(ids) > 1:
+        links[f"newest {len(ids)} runs compared"] = compare_link(store.experiment_id, ids)
+    return links
+
+
+def free_port(first: int) -> int:
+    """Returns the first port from `first` on that nothing listens on."""
+    for port in range(first, first + 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
+    raise UserError(f"ports {first} to {first + 99} of {HOST} are all taken")
+
+
+def _require_store(uri: str) -> None:
+    database = database_path(uri)
+    if database is not None and not database.exists():
+        raise UserError(f"{database} does not exist yet; `make repro` makes it with the first run")
+
+
+def _start(uri: str, address: str) -> subprocess.Popen[bytes]:
+    port = address.rpartition(":")[2]
+    command: Sequence[str] = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command = [*command, "--host", HOST, "--port", port, "--workers", "1", "--no-serve-artifacts"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches it once, through `serving`
+    )
+
+
+def _await(server: subprocess.Popen[bytes], address: str) -> None:
+    """Waits until the server answers."""
+    deadline = time.monotonic() + _START_SEC
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            with urllib.request.urlopen(f"{address}/health", timeout=5):
+                return
+        time.sleep(0.2)
+    raise UserError(f"the MLflow server at {address} did not start within {_START_SEC:g} s")
