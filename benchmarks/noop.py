@@ -1,0 +1,71 @@
+"""How long `dvc repro` takes with nothing to do, beside the same DAG with trivial stages.
+
+Run it after `make repro`: `.venv/bin/python benchmarks/noop.py`. The trivial project has this one's
+stages, deps and outs; every file in it holds a line of text, every command only writes its outs.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ncsn.dag import stage_table
+from ncsn.yaml_file import read_commented, write_commented
+
+REPEATS = 9
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+}
+
+
+def main() -> None:
+    """Prints both medians and their difference."""
+    with tempfile.TemporaryDirectory() as folder:
+        trivial = Path(folder)
+        _make_trivial(trivial)
+        pairs = [(_noop_sec(Path.cwd()), _noop_sec(trivial)) for _ in range(REPEATS)]
+    ours, bare = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"no-op dvc repro: {ours:.2f} s here, {bare:.2f} s trivial DAG, {ours - bare:+.2f} s")
+
+
+def _make_trivial(folder: Path) -> None:
+    document = read_commented("dvc.yaml")
+    del document["plots"]
+    outputs = set()
+    for name, stage in stage_table().items():
+        outs = [next(iter(out)) if isinstance(out, dict) else out for out in _outs(stage)]
+        outputs.update(outs)
+        writes = "; ".join(f"mkdir -p $(dirname {out}); echo {name} > {out}" for out in outs)
+        document["stages"][name]["cmd"] = writes
+        document["stages"][name].pop("params", None)
+    deps = {dep for stage in stage_table().values() for dep in stage["deps"]} - outputs
+    for dep in deps:
+        (folder / dep).parent.mkdir(parents=True, exist_ok=True)
+        (folder / dep).write_text("text\n")
+    (folder / "params.yaml").write_text(Path("params.yaml").read_text())
+    write_commented(folder / "dvc.yaml", document)
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
+        subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True)
+
+
+def _outs(stage: dict) -> list:
+    return [*stage.get("outs", []), *stage.get("metrics", [])]
+
+
+def _noop_sec(folder: Path) -> float:
+    begin = time.perf_counter()
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - begin
+    if done.returncode or "Running stage" in done.stdout:
+        sys.exit(f"{folder}: was not a no-op; run `make repro` first\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
