@@ -1,7 +1,7 @@
 """How long `dvc repro` takes with nothing to do, beside the same DAG with trivial stages.
 
-Run it after `make repro`: `.venv/bin/python benchmarks/noop.py`. The trivial project has this one's
-stages, deps and outs; every file in it holds a line of text, every command only writes its outs.
+Run it after `make repro`: `.venv/bin/python benchmarks/noop.py`. The trivial project has the same
+stages, deps and outs; its files hold a line of text, its commands only write their outs.
 """
 
 import os

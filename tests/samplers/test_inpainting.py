@@ -1,0 +1,64 @@
+"""Inpainting: known pixels stay, unknown ones follow their conditional distribution."""
+
+import pytest
+import torch
+
+from ncsn.noise import geometric_sigmas
+from ncsn.rng import generator
+from ncsn.samplers.inpainting import inpaint
+
+SIGMAS = geometric_sigmas(2.0, 0.05, 12)
+
+
+def _noise(name="noise"):
+    draws = generator(name)
+    return lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype)
+
+
+def test_unknown_pixels_follow_the_conditional_gaussian():
+    """Of two pixels with unit variance and correlation 0.8, given the first."""
+    correlation, given = 0.8, 1.5
+    cov = torch.tensor([[1.0, correlation], [correlation, 1.0]], dtype=torch.float64)
+
+    def score_fn(x, level):
+        noised = cov + SIGMAS[level[0]] ** 2 * torch.eye(2, dtype=torch.float64)
+        return -torch.linalg.solve(noised, x.flatten(1).T).T.view_as(x)
+
+    known = (
+        torch.tensor([given, 0.0], dtype=torch.float64).view(1, 1, 1, 2).expand(40_000, 1, 1, 2)
+    )
+    mask = torch.tensor([True, False]).view(1, 1, 1, 2)
+    x = inpaint(
+        score_fn,
+        torch.zeros_like(known),
+        known,
+        mask,
+        SIGMAS,
+        epsilon=0.05**2 * 0.5,
+        steps_per_level=40,
+        noise=_noise(),
+    )
+    assert torch.equal(x[..., 0], known[..., 0])
+    assert float(x[..., 1].mean()) == pytest.approx(correlation * given, abs=0.08)
+    assert float(x[..., 1].var()) == pytest.approx(1 - correlation**2, rel=0.15)
+
+
+def test_the_score_sees_known_pixels_with_the_noise_of_their_level():
+    seen = []
+
+    def score_fn(x, level):
+        seen.append((int(level[0]), x[..., 0].std().item(), x[..., 0].clone()))
+        return torch.zeros_like(x)
+
+    known = torch.full((5000, 1, 1, 2), 0.3)
+    mask = torch.tensor([True, False])
+    start = torch.rand(known.shape, generator=generator("start"))
+    before = start.clone()
+    options = {"epsilon": 1e-4, "steps_per_level": 2}
+    inpaint(score_fn, start, known, mask, SIGMAS, noise=_noise(), **options)
+    assert torch.equal(start, before)
+    assert [level for level, _, _ in seen] == [i for i in range(12) for _ in range(2)]
+    for level, spread, _ in seen:
+        assert spread == pytest.approx(float(SIGMAS[level]), rel=0.05)
+    for first, second in zip(seen[::2], seen[1::2], strict=True):
+        assert torch.equal(first[2], second[2])  # drawn once a level
