@@ -5,6 +5,7 @@ finds the modes' weights. A level is given by the standard deviation of a mode, 
 is the data (Appendix B.1, 20 -> 1; the main text's 10 -> 0.1 diverges with epsilon = 0.1).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -50,24 +51,22 @@ def mixing_study(
         Shares of all repeats, samples of the first.
     """
     mixture = two_mode_mixture()
-    last, num_steps = sigmas[-1:], len(sigmas) * steps_per_level
-    first: dict[str, Tensor] = {}
-    shares: dict[str, list[float]] = {name: [] for name in SAMPLERS}
-    for repeat in range(num_seeds):
-        draws = generator(seed, "toy mixing", repeat)
-        x = {"iid": mixture.sample(num_samples, draws)}
-        for name, ladder, steps in (
-            ("langevin", last, num_steps),
-            ("annealed", sigmas, steps_per_level),
-        ):
-            score_fn = mode_std_score(mixture, ladder)
-            start = uniform_points(num_samples, -HALF_WIDTH, HALF_WIDTH, draws)
-            x[name] = chain(score_fn, start, ladder, epsilon, steps, draws)
-        first = first or x
-        for name, samples in x.items():
-            shares[name].append(upper_share(samples))
-    truth = float(mixture.weights[1])
-    return MixingStudy(first, {name: torch.tensor(s) for name, s in shares.items()}, truth)
+    draws = [generator(seed, "toy mixing", repeat) for repeat in range(num_seeds)]
+    x = {"iid": torch.cat([mixture.sample(num_samples, one) for one in draws])}
+    num_steps = len(sigmas) * steps_per_level
+    for name, ladder, steps in (
+        ("langevin", sigmas[-1:], num_steps),
+        ("annealed", sigmas, steps_per_level),
+    ):
+        start = [uniform_points(num_samples, -HALF_WIDTH, HALF_WIDTH, one) for one in draws]
+        score_fn = mode_std_score(mixture, ladder)
+        x[name] = chain(score_fn, torch.cat(start), ladder, epsilon, steps, draws)
+    parts = {name: x[name].split(num_samples) for name in SAMPLERS}
+    return MixingStudy(
+        {name: seeds[0] for name, seeds in parts.items()},
+        {name: torch.tensor([upper_share(one) for one in seeds]) for name, seeds in parts.items()},
+        float(mixture.weights[1]),
+    )
 
 
 def mode_std_score(mixture: GaussianMixture, sigmas: Tensor) -> ScoreFn:
@@ -86,16 +85,20 @@ def chain(
     sigmas: Tensor,
     epsilon: float,
     steps_per_level: int,
-    draws: torch.Generator,
+    draws: Sequence[torch.Generator],
 ) -> Tensor:
-    """Annealed Langevin from `start`; a single level is Langevin dynamics with alpha = epsilon."""
+    """Annealed Langevin from `start`; a single level is Langevin dynamics with alpha = epsilon.
+
+    Each generator draws the noise of an equal part of the samples.
+    """
+    shape = (len(start) // len(draws), start.shape[1])
     return annealed_langevin(
         score_fn,
         start,
         sigmas,
         epsilon=epsilon,
         steps_per_level=steps_per_level,
-        noise=lambda x: torch.randn(x.shape, generator=draws),
+        noise=lambda x: torch.cat([torch.randn(shape, generator=one) for one in draws]),
     )
 
 

@@ -157,7 +157,7 @@ def _quality(
         x = chain(
             partial(_at_levels, score_at, used),
             uniform_points(num_copies * num_samples, -HALF_WIDTH, 0.0, draws),
-            stds[used], epsilon * float(stds[used[-1]]) ** 2, steps, draws,
+            stds[used], epsilon * float(stds[used[-1]]) ** 2, steps, [draws],
         )  # fmt: skip
         rows.append(x.view(num_copies, num_samples, 2))
     samples = torch.stack(rows)
