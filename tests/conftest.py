@@ -1,8 +1,12 @@
 """Fixtures that tests of more than one folder need."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The tests' tensors are small, and threads that wait for each other cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
