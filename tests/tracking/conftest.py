@@ -13,8 +13,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from ncsn.dag import RESULT_STAGES
-from ncsn.params import Params, checked_params, read_yaml
+from ncsn.params import Params, checked_params
 from ncsn.tracking import store
+from ncsn.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_STEPS, EVERY, NUM_LEVELS = 1500, 50, 10
@@ -84,7 +85,7 @@ def _write_project(root: Path) -> None:
     stages = {}
     for name in RESULT_STAGES:
         (root / f"{name}.py").write_text(f"# {name}\n")
-        stages[name] = {"cmd": name, "deps": [f"{name}.py"], "params": _STAGE_PARAMS[name]}
+        stages[name] = {"cmd": name, "deps": [f"{name}.py"], "params": _STAGE_PARAMS.get(name, [])}
     YAML().dump({"stages": stages}, root / "dvc.yaml")
     (root / "dvc.lock").write_text("schema: '2.0'\n")
     for file, value in _results(paths).items():

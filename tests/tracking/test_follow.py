@@ -1,5 +1,7 @@
-"""Live tracking in its own process: what a growing log holds, the run has."""
+"""Live tracking: what a growing log holds, the run has, and nothing of it reaches the training."""
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,47 +12,119 @@ import pytest
 from ncsn.follow import SWITCH, following
 from ncsn.params import load_params
 from ncsn.tracking.configuration import present_run
+from ncsn.tracking.follow import follow
 from ncsn.tracking.key import present_key
-from ncsn.tracking.store import open_store
+from ncsn.tracking.run import FINISHED, set_status
+from ncsn.tracking.store import Store, open_store
 
 Write = Callable[[Path, int], None]
+TRAINING = """
+import time
+from ncsn.follow import following
+with following("work/log.jsonl", "work/previews", poll_sec=0.1):
+    time.sleep(120)
+"""
 
 
-def _run() -> tuple[str, list[int]]:
+def _opened() -> tuple[Store, str]:
     params = load_params("paths", "track")
     store = open_store(params.track)
-    key = present_key(params.paths.data_summary)
-    run = present_run(store, key, params.paths.data_summary)
-    history = store.client.get_metric_history(run.info.run_id, "train/loss")
-    return run.info.status, sorted(point.step for point in history)
+    summary = params.paths.data_summary
+    return store, str(present_run(store, present_key(summary), summary).info.run_id)
+
+
+def _state(store: Store, run_id: str) -> tuple[str, list[int]]:
+    history = store.client.get_metric_history(run_id, "train/loss")
+    status = store.client.get_run(run_id).info.status
+    return status, sorted(point.step for point in history)
+
+
+def _wait_for(store: Store, run_id: str, status: str, steps: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while _state(store, run_id) != (status, steps):
+        assert time.monotonic() < deadline, _state(store, run_id)
+        time.sleep(0.1)
+
+
+def _followed(monkeypatch: pytest.MonkeyPatch, log: Path, word: str) -> None:
+    """One pass of the follower in this process, its parent's word already said."""
+    reader, writer = os.pipe()
+    os.write(writer, word.encode())
+    os.close(writer)
+    with open(reader) as ended:
+        monkeypatch.setattr(sys, "stdin", ended)
+        follow(log, log.parent / "previews", poll_sec=0.1)
 
 
 def test_a_growing_log_is_mirrored_while_it_grows(
     project: Path, write_log: Write, write_preview: Write
 ) -> None:
     log, previews = project / "work" / "log.jsonl", project / "work" / "previews"
+    store, run_id = _opened()
     with following(log, previews, poll_sec=0.1):
         write_log(log, 200)
-        deadline = time.monotonic() + 60
-        while _run()[1] != [50, 100, 150, 200]:
-            assert time.monotonic() < deadline
-            time.sleep(0.3)
+        _wait_for(store, run_id, "RUNNING", [50, 100, 150, 200])
         write_log(log, 300)
         write_preview(previews, 300)
-    status, steps = _run()  # the last pass brings what came after the last look
-    assert (status, steps) == ("RUNNING", [50, 100, 150, 200, 250, 300])
+    # the last pass brings what came after the last look
+    assert _state(store, run_id) == ("RUNNING", [50, 100, 150, 200, 250, 300])
+    assert any("+step+300+" in i.path for i in store.client.list_artifacts(run_id, "images"))
 
 
-def test_a_failing_training_ends_its_run(project: Path, write_log: Write) -> None:
-    with pytest.raises(ZeroDivisionError), following(project / "log", project / "p", poll_sec=0.1):
-        write_log(project / "log", 100)
-        _ = 1 / 0
-    assert _run() == ("FAILED", [50, 100])
+def test_a_killed_training_ends_its_run_and_the_next_one_goes_on_with_it(
+    project: Path, write_log: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = project / "work" / "log.jsonl"
+    store, run_id = _opened()
+    write_log(log, 150)
+    training = subprocess.Popen([sys.executable, "-c", TRAINING])
+    _wait_for(store, run_id, "RUNNING", [50, 100, 150])
+    training.kill()
+    training.wait()
+    _wait_for(store, run_id, "KILLED", [50, 100, 150])
+    for steps in (100, 200):  # cut back to the checkpoint, then on
+        write_log(log, steps)
+        _followed(monkeypatch, log, "done")
+    assert _state(store, run_id) == ("RUNNING", [50, 100, 150, 200])
+
+
+@pytest.mark.parametrize(("word", "status"), [("failed", "FAILED"), ("killed", "KILLED")])
+def test_the_last_word_decides_how_the_run_ends(
+    project: Path, write_log: Write, monkeypatch: pytest.MonkeyPatch, word: str, status: str
+) -> None:
+    write_log(project / "work" / "log.jsonl", 100)
+    _followed(monkeypatch, project / "work" / "log.jsonl", word)
+    assert _state(*_opened()) == (status, [50, 100])
+
+
+def test_a_finished_run_is_left_alone(
+    project: Path, write_log: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, run_id = _opened()
+    set_status(store.client, run_id, FINISHED)
+    write_log(project / "work" / "log.jsonl", 100)
+    _followed(monkeypatch, project / "work" / "log.jsonl", "killed")
+    assert _state(store, run_id) == (FINISHED, [])
+
+
+def test_a_failure_of_the_training_is_told_and_passed_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = project / "said"
+    follower = project / "follower"
+    follower.write_text(f"#!/bin/sh\ncat > {said}\n")
+    follower.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(follower))
+    monkeypatch.delenv(SWITCH, raising=False)
+    for error, word in ((ZeroDivisionError, "failed"), (KeyboardInterrupt, "killed")):
+        with pytest.raises(error), following(project / "log", project / "p"):
+            raise error
+        assert said.read_text() == word
 
 
 def test_the_switch_turns_it_off(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "0")
-    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    monkeypatch.setattr(subprocess, "Popen", None)
     with following(project / "log", project / "p"):
         pass
 

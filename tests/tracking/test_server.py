@@ -34,5 +34,6 @@ def test_links_open_the_runs_in_the_mode_that_shows_them(project: Path) -> None:
     for key in ("a", "b"):
         find_or_create_run(store, key, key)
     links = addresses(track)
-    assert len(links) == 4
+    assert len(links) == 6
+    assert "/artifacts/samples.png" in links["its samples"]
     assert all("workflowType=machine_learning" in link for link in links.values())

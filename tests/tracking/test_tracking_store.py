@@ -65,3 +65,19 @@ def test_the_pages_need_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UserError, match="make repro"), serving(TRACK, tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_cannot_be_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").write_text("not a database, whatever its name says")
+    with pytest.raises(UserError, match=r"track\.uri .*mlflow\.db.*not a database"):
+        open_store(TRACK, tmp_path)
+
+
+def test_a_deleted_experiment_is_named(project: Path) -> None:
+    store = open_store(TRACK)
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(UserError, match=r"track\.experiment .*was deleted"):
+        open_store(TRACK)

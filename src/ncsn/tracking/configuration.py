@@ -1,7 +1,7 @@
 """The run of the present configuration: opened while it trains, completed from its files.
 
-Both ends find the run by its key, so they share it whichever of them comes
-first, and a configuration that is run again finds the run it had.
+Both ends find the run by its key, so they share it whichever of them comes first, and a
+configuration that is run again finds the run it had.
 """
 
 import os
@@ -62,7 +62,7 @@ def publish_configuration(
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
-    metrics = read_json(paths.reference_summary) | read_json(paths.sample_summary)
+    metrics = read_json(paths.reference_summary) | _sampling_cost(paths, params)
     seconds = training_seconds(read_jsonl(paths.train_log), STEPS_PER_SEC)
     return Results(
         params=params,
@@ -72,6 +72,12 @@ def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
         step=params["train"]["num_steps"],
         files=(Path("dvc.lock"), Path("params.yaml"), Path(paths.metrics)),
     )
+
+
+def _sampling_cost(paths: PathsParams, params: dict[str, Any]) -> dict[str, Any]:
+    """What `sample` counted, under metric names; its params are in the file too, and left out."""
+    counted = read_json(paths.sample_summary)
+    return {f"sample/{key}": counted[key] for key in counted if key not in params["sample"]}
 
 
 def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Network:

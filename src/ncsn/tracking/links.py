@@ -30,6 +30,16 @@ def run_link(experiment_id: str, run_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs/{run_id}?{_MODE}"
 
 
+def curves_link(experiment_id: str, run_id: str) -> str:
+    """Curves and images of one run; the page goes on refreshing while the run grows."""
+    return f"/#/experiments/{experiment_id}/runs/{run_id}/model-metrics?{_MODE}"
+
+
+def artifact_link(experiment_id: str, run_id: str, path: str) -> str:
+    """A file of one run, shown as MLflow shows its kind."""
+    return f"/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{path}?{_MODE}"
+
+
 def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
     """Params and metrics of several runs, side by side."""
     runs, experiments = (

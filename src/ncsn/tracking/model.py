@@ -1,15 +1,14 @@
 """The trained network as a logged model of MLflow: one for one checkpoint, shared by its runs.
 
-The model is a pyfunc whose code is a file (`score_model.py`), so logging it neither pickles nor
-runs the network. It carries the averaged weights alone, a quarter of a checkpoint that also holds
-the trained weights and Adam's two moments, and a copy of this package, so that it still loads when
-the package has moved on.
+The model is a pyfunc that names the module which loads it (`score_model`), so logging it neither
+pickles nor runs the network. It carries the averaged weights alone, a quarter of a checkpoint that
+also holds the trained weights and Adam's two moments, and a copy of this package, so that it still
+loads when the package has moved on.
 """
 
 import dataclasses
 import importlib.metadata
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +26,7 @@ from ncsn.tracking.store import Store, store_lock
 
 CHECKPOINT_TAG = "ncsn.checkpoint_sha256"
 NAME = "score_net"
-WEIGHTS = "weights"  # the name by which score_model.py asks for its artifact
-_CODE = Path(__file__).with_name("score_model.py")
+_LOADER = "ncsn.tracking.score_model"  # a name: it imports torch
 _PACKAGES = ("mlflow", "torch", "numpy", "pydantic", "ruamel.yaml")
 
 
@@ -72,6 +70,11 @@ def score_signature(image_shape: tuple[int, int, int]) -> ModelSignature:
     return ModelSignature(Schema(inputs), Schema([TensorSpec(float32, images, "score")]))
 
 
+def _example(image_shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    """One black image at the noisiest level."""
+    return {"x": np.zeros((1, *image_shape), np.float32), "level": np.zeros(1, np.int64)}
+
+
 def _logged_model(store: Store, sha256: str) -> LoggedModel | None:
     """The finished model of a checkpoint; what a killed process left unfinished is removed."""
     finished = None
@@ -103,17 +106,16 @@ def _create_model(store: Store, run_id: str, network: Network, sha256: str) -> L
 def _save_model(folder: Path, network: Network, description: Model) -> None:
     weights = folder.with_name("weights.pt")
     _write_weights(network.checkpoint, weights)
-    with warnings.catch_warnings():  # it asks for an input example and type hints: the signature
-        warnings.simplefilter("ignore", UserWarning)  # is given
-        mlflow.pyfunc.save_model(
-            str(folder),
-            python_model=str(_CODE),
-            artifacts={WEIGHTS: str(weights)},
-            signature=score_signature(network.image_shape),
-            code_paths=[str(Path(ncsn.__file__).parent)],
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES],
-            mlflow_model=description,
-        )
+    mlflow.pyfunc.save_model(
+        str(folder),
+        loader_module=_LOADER,
+        data_path=str(weights),
+        code_paths=[str(Path(ncsn.__file__).parent)],
+        signature=score_signature(network.image_shape),
+        input_example=_example(network.image_shape),
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES],
+        mlflow_model=description,
+    )
 
 
 def _write_weights(checkpoint: Path, target: Path) -> None:

@@ -19,7 +19,8 @@ from PIL import Image
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
 
-UNLOGGED_SECTIONS = ("paths", "track")  # where things lie decides nothing worth comparing
+UNLOGGED_SECTIONS = ("paths", "track", "report", "toy")  # they decide none of its metrics
+SAMPLE_GRID = "samples.png"
 GRID_COLUMNS = 10
 _GRID_PX = 640
 
@@ -143,7 +144,7 @@ def _publish_grid(
     client: MlflowClient, run_id: str, results: Results, present: set[str], logged: Logged
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "samples.png"
+        path = Path(folder) / SAMPLE_GRID
         Image.fromarray(image_grid(results.samples)).save(path)
         if path.name not in present:
             client.log_artifact(run_id, str(path))

@@ -1,43 +1,38 @@
-"""The score network as an MLflow pyfunc model: the code file that MLflow stores with the weights.
+"""The score network as MLflow loads it: a pyfunc model without any class of MLflow's.
 
-MLflow runs this file when the model is saved and when it is loaded; torch and the network are
-imported only when it is loaded.
+MLflow imports this module by name when a logged model is loaded, from the copy of the package that
+the model carries, and calls `_load_pyfunc`. Nothing here is imported when a model is logged.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+import torch
+from torch import nn
+
+from ncsn.build.score_net import build_trained_net
+from ncsn.checkpoint import load_checkpoint
 
 
-class ScoreModel(PythonModel):
-    """Scores of noisy images, with the averaged weights of a checkpoint."""
+class ScoreModel:
+    """Scores of noisy images, by the averaged weights of a checkpoint."""
 
-    def load_context(self, context: PythonModelContext) -> None:
-        """Builds the network of the checkpoint on the CPU."""
-        from ncsn.build.score_net import build_trained_net
-        from ncsn.checkpoint import load_checkpoint
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
 
-        saved = load_checkpoint(context.artifacts["weights"])
-        self.net = build_trained_net(saved.params, saved.image_shape, saved.ema)
-
-    def predict(  # the names and the order of the arguments are MLflow's
-        self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None
-    ) -> dict[str, np.ndarray]:
+    def predict(self, model_input: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns {"score": gradient of the log density, (B, C, H, W), float32}.
 
         Args:
-            context: unused.
             model_input: {"x": images in [0, 1] plus noise, (B, C, H, W), float32,
                 "level": index of the noise level of each, 0 the noisiest, (B,), int64}.
-            params: unused.
         """
-        import torch
-
         x, level = (torch.from_numpy(np.array(model_input[name])) for name in ("x", "level"))
         with torch.inference_mode():
             return {"score": self.net(x, level).numpy()}
 
 
-set_model(ScoreModel())
+def _load_pyfunc(weights: str) -> ScoreModel:
+    """Builds the network of the file `weights` on the CPU; the name is MLflow's."""
+    saved = load_checkpoint(weights)
+    return ScoreModel(build_trained_net(saved.params, saved.image_shape, saved.ema))

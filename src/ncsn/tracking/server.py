@@ -17,7 +17,15 @@ from pathlib import Path
 
 from ncsn.errors import UserError
 from ncsn.params import TrackParams
-from ncsn.tracking.links import charts_link, compare_link, run_link, runs_link
+from ncsn.tracking.links import (
+    artifact_link,
+    charts_link,
+    compare_link,
+    curves_link,
+    run_link,
+    runs_link,
+)
+from ncsn.tracking.results import SAMPLE_GRID
 from ncsn.tracking.store import database_path, open_store, store_uri
 
 HOST = "127.0.0.1"
@@ -66,7 +74,10 @@ def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
     links = {"charts of all runs": charts_link(store.experiment_id)}
     links["table of all runs"] = runs_link(store.experiment_id)
     if ids:
-        links["newest run"] = run_link(store.experiment_id, ids[0])
+        newest = (store.experiment_id, ids[0])
+        links["newest run"] = run_link(*newest)
+        links["its curves, and previews by step"] = curves_link(*newest)
+        links["its samples"] = artifact_link(*newest, SAMPLE_GRID)
     if len(ids) > 1:
         links[f"newest {len(ids)} runs compared"] = compare_link(store.experiment_id, ids)
     return links

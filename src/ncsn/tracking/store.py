@@ -17,6 +17,7 @@ import mlflow  # noqa: F401  (sets up the loggers that are quietened below)
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from ncsn.errors import UserError
 from ncsn.io import whole_file
@@ -69,9 +70,10 @@ def open_store(track: TrackParams, root: str | Path = ".") -> Store:
                 _create_database(database)
             client = MlflowClient(uri, registry_uri=uri)
             return Store(client, _experiment_id(client, track, uri, root), uri)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0].strip()
         raise UserError(
-            f"track.uri (value {uri!r}): MLflow cannot open this store: {error}"
+            f"track.uri (value {uri!r}): MLflow cannot open this store: {reason}"
         ) from None
 
 
@@ -102,6 +104,11 @@ def _create_database(path: Path) -> None:
 
 def _experiment_id(client: MlflowClient, track: TrackParams, uri: str, root: str | Path) -> str:
     found = client.get_experiment_by_name(track.experiment)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"track.experiment (value {track.experiment!r}): was deleted in {uri}; restore it "
+            f"with `mlflow experiments restore -x {found.experiment_id}` or choose another name"
+        )
     if found is not None:
         return str(found.experiment_id)
     if uri.startswith("http"):  # the server knows where its artifacts go
