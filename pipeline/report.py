@@ -23,12 +23,15 @@ def main() -> None:
         "train",
         "sampler",
         "sample",
+        "oracle",
         "evaluate",
         "report",
     )
     fid, *_ = write_report(read_inputs(params.paths), params)
     seconds = time.perf_counter() - begin
-    print(f"{params.paths.report}: FID {fid.value:.4g} ({fid.conditions}), {seconds:.1f} s")
+    print(
+        f"{params.paths.report}: FID {fid.network.value:.4g} ({fid.conditions}), {seconds:.1f} s"
+    )
 
 
 if __name__ == "__main__":

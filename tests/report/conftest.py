@@ -62,6 +62,7 @@ def results(
     sigma_max: float = 1.0,
     validated: bool = True,
     num_samples: int = 120,
+    num_oracle: int = 120,
     num_steps: int = 1500,
     extractor: str = "classifier",
 ) -> ReportInputs:
@@ -86,7 +87,11 @@ def results(
         keys.EXTRACTOR: extractor,
         keys.FEATURE_LAYER: "128" if extractor == "classifier" else "2048",
     }
+    drawn = {keys.FID: 2.3, keys.FID_NUM_SAMPLES: num_oracle, keys.KID_MEAN: 0.0011}
+    drawn |= {keys.PRECISION: 0.991, keys.RECALL: 0.84, keys.PIXEL_FRECHET: 0.31}
+    metrics |= keys.oracle_metrics(drawn)
     reference = {keys.FLOOR_FID: 1.25, keys.FLOOR_KID_MEAN: -0.00011}
+    reference[keys.FLOOR_FID_NUM_SAMPLES] = 160
     if extractor == "classifier":
         reference |= {keys.FLOOR_PIXEL_FRECHET: 0.26, keys.CLASSIFIER_ACCURACY: 0.978}
     return ReportInputs(
@@ -99,6 +104,7 @@ def results(
         reference=reference,
         log=training_log(rng, num_steps, sigmas, samples[0].size / 2, validated),
         samples=samples,
+        train=train,
         real=real,
         trajectory=np.round(255 * states.clip(0, 1)).astype(np.uint8),
         trajectory_sigmas=np.array([0.0, *kept]),
@@ -109,6 +115,11 @@ def results(
             "seed": 1234,
         },
         metrics=metrics,
+        oracle={
+            "sigmas": sigmas.tolist(),
+            "mean": (samples[0].size / 9 * sigmas / (sigmas + 0.05) ** 2 / 5).tolist(),
+            "standard_error": np.full(num_levels, 0.1).tolist(),
+        },
     )
 
 

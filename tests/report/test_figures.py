@@ -11,9 +11,10 @@ from ncsn import keys
 from ncsn.params import NoiseParams
 from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.tables import level_losses, loss_curve
+from ncsn.report.tables import LevelLosses, least_level_losses, level_losses, loss_curve
 
 Results = Callable[..., ReportInputs]
+LADDER = NoiseParams(sigma_max=1.0, sigma_min=0.01, num_levels=10)
 NONE = pd.DataFrame({"step": [], "loss": []})
 
 
@@ -28,6 +29,30 @@ def test_the_training_chart_holds_the_logged_values(make_results: Results) -> No
     assert set(zero.get_ydata()) == {32.0}
     assert axes.get_xlabel() == "training step" and axes.get_ylabel()
     assert axes.get_yscale() == "linear"
+
+
+def test_least_reachable_losses_are_reference_lines(make_results: Results) -> None:
+    results = make_results()
+    losses, least = level_losses(results.log, LADDER), least_level_losses(results.oracle, 2)
+    assert losses is not None and least is not None
+    plain = plot_level_losses(losses, None).axes[1]
+    right = plot_level_losses(losses, None, least).axes[1]
+    line = right.lines[0]
+    np.testing.assert_array_equal(line.get_xydata(), least[["sigma", "loss"]])
+    low, high = np.array(right.collections[-1].get_segments())[..., 1].T
+    np.testing.assert_allclose((high - low) / 2, least["standard_error"])
+    assert right.get_ylim() == plain.get_ylim()
+    training = loss_curve(results.log, keys.TRAIN_LOSS)
+    dotted = plot_training(training, NONE, None, 3.25).axes[0].lines[-1]
+    assert dotted.get_linestyle() == ":" and set(dotted.get_ydata()) == {3.25}
+
+
+def test_a_least_loss_of_zero_does_not_stretch_a_log_axis() -> None:
+    table = pd.DataFrame({"step": 1, "level": [0, 1], "sigma": [1.0, 0.01], "loss": [1.0, 90.0]})
+    least = pd.DataFrame({"sigma": [1.0, 0.01], "loss": [0.5, 0.0], "standard_error": 0.0})
+    right = plot_level_losses(LevelLosses(table, keys.VAL_LOSS), None, least).axes[1]
+    assert right.get_yscale() == "log" and right.get_ylim()[0] > 0.1
+    assert png_bytes(right.figure)
 
 
 def test_a_training_without_validation_and_zero_line_has_two_curves(make_results: Results) -> None:

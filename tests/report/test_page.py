@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from ncsn.dag import stage_table
 from ncsn.params import Params, checked_params
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.page import configuration, cost
+from ncsn.report.page import configuration, cost, share_notes
+from ncsn.report.tables import metric_rows
 from ncsn.report.write import write_report
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +53,48 @@ def test_numbers_stand_with_their_conditions_and_floors(
     make_results: Results, params: Params
 ) -> None:
     page = written(make_results(num_samples=500), params)
-    assert "FID (classifier, layer 128, 500 samples vs 110 test images)" in page.text
-    assert "floor 1.25 , train vs test" in page.text
+    assert "FID (classifier, layer 128, vs 110 test images) 5.432 500 samples" in page.text
+    assert "2.3 120 samples 1.25 160 train images" in page.text
     assert "97.8%" in page.text
     for bare in re.findall(r"\bFID\b(.{12})", page.text):
         assert bare.startswith(" (classifier")
+
+
+def test_a_difference_is_a_share_only_between_equal_numbers(make_results: Results) -> None:
+    def notes(split: str = "test", **shape: int) -> str:
+        results = make_results(**shape)
+        fid = metric_rows(results.metrics, results.reference, split, 64)[0]
+        return " ".join(share_notes(fid, split))
+
+    equal = notes(num_samples=160, num_oracle=160)
+    assert "the share of the network is 3.132" in equal
+    assert "the share of the schedule is 1.05" in equal and "differ" not in equal
+    mixed = notes(num_samples=120, num_oracle=120)
+    assert "the share of the network is" in mixed
+    assert "The oracle has 120 samples and the floor 160 train images" in mixed
+    assert "not the share of the schedule" in mixed
+    assert notes(num_samples=100, num_oracle=120).count("differ") == 2
+    assert "below the floor" in notes("train") and "below the floor" not in mixed
+
+
+def test_without_an_oracle_nothing_is_said_of_shares(
+    make_results: Results, params: Params
+) -> None:
+    results = make_results()
+    metrics = {k: v for k, v in results.metrics.items() if not k.startswith("oracle/")}
+    page = written(replace(results, metrics=metrics, oracle=None), params)
+    assert "share of" not in page.text and "dotted" not in page.text
+    table = pd.read_csv(Path(params.paths.plots) / "least_level_losses.csv")
+    assert list(table.columns) == ["level", "sigma", "loss", "standard_error"] and table.empty
+
+
+def test_the_bound_is_shown_for_the_weights_of_the_paper_alone(
+    make_results: Results, params: Params
+) -> None:
+    assert written(make_results(), params).text.count("dotted line") == 2
+    values = params.model_dump()
+    values["train"]["weight_power"] = 1.0
+    assert "dotted line" not in written(make_results(), checked_params(values)).text
 
 
 def test_the_page_needs_no_network_and_no_other_file(
@@ -63,7 +102,7 @@ def test_the_page_needs_no_network_and_no_other_file(
 ) -> None:
     page = written(make_results(), params)
     raw = Path(params.paths.report).read_text(encoding="utf-8")
-    assert len(page.sources) == 5
+    assert len(page.sources) == 6
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert not re.search(r"https?://|<script|<link|@import|url\(", raw)
 
@@ -91,10 +130,11 @@ def test_every_kind_of_run_has_a_page(
     make_results: Results, params: Params, shape: dict[str, int]
 ) -> None:
     values = params.model_dump()
+    values["train"]["weight_power"] = 2.0
     noise = {key: shape[key] for key in ("num_levels", "sigma_max") if key in shape}
     values["noise"] |= noise
     page = written(make_results(**shape), checked_params(values))
-    assert len(page.sources) == 5
+    assert len(page.sources) == 6
     assert "None" not in page.text and "nan" not in page.text.split()
 
 
@@ -103,7 +143,7 @@ def test_a_configuration_that_trains_nothing_says_so(
 ) -> None:
     page = written(make_results(num_steps=0), params)
     assert "Nothing was trained" in page.text
-    assert len(page.sources) == 3
+    assert len(page.sources) == 4
     table = pd.read_csv(Path(params.paths.plots) / "training.csv")
     assert list(table.columns) == ["step", "loss"] and table.empty
 
@@ -113,7 +153,7 @@ def test_the_page_shows_exactly_the_params_that_dvc_watches(params: Params) -> N
     shown = configuration(params)
     assert ["base.seed" if name == "base" else name for name in shown] == declared
     assert list(shown["base"]) == ["seed"]
-    assert shown["sampler"]["epsilon"] == "2e-05"
+    assert float(shown["sampler"]["epsilon"]) == params.sampler.epsilon
 
 
 def test_step_sizes_differ_by_two_between_the_conventions(
@@ -128,8 +168,8 @@ def test_step_sizes_differ_by_two_between_the_conventions(
 def test_cost_counts_images_and_evaluations(make_results: Results, params: Params) -> None:
     counted = cost(make_results(), params)
     assert counted.evaluations_per_image == 1000
-    assert counted.images_seen == 1500 * 128
-    assert counted.passes == pytest.approx(1500 * 128 / 160)
+    assert counted.images_seen == params.train.num_steps * params.train.batch_size
+    assert counted.passes == pytest.approx(counted.images_seen / 160)
     assert counted.steps_per_sec == 21.5
 
 

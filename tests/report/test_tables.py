@@ -13,6 +13,7 @@ from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import (
     bar_table,
     final_level_losses,
+    least_level_losses,
     level_losses,
     loss_curve,
     metric_rows,
@@ -86,10 +87,16 @@ def test_every_metric_names_extractor_layer_and_number_of_images(make_results: R
     assert f"{fid.title} ({fid.conditions})" == (
         "FID (classifier, layer 128, 500 samples vs 110 test images)"
     )
-    assert fid.floor == results.reference[keys.FLOOR_FID]
+    assert fid.floor is not None and fid.oracle is not None
+    assert fid.floor.value == results.reference[keys.FLOOR_FID]
+    assert fid.floor.images == "160 train images"
+    assert (fid.oracle.value, fid.oracle.images) == (2.3, "120 samples")
     assert all("500 samples" in row.conditions for row in rows)
     table = metric_table(rows)
     assert list(table["key"]) == [row.key for row in rows]
+    sides = ("network", "oracle", "floor")
+    assert [table[f"{side}_value"][0] for side in sides] == [5.432, 2.3, 1.25]
+    assert [table[f"{side}_num_images"][0] for side in sides] == [500, 120, 160]
 
 
 def test_metrics_that_were_not_measured_are_left_out(make_results: Results) -> None:
@@ -100,12 +107,23 @@ def test_metrics_that_were_not_measured_are_left_out(make_results: Results) -> N
     assert all(row.floor is None for row in rows)
 
 
-def test_bars_name_the_features_and_hold_floors_as_rows(make_results: Results) -> None:
+def test_least_losses_are_left_out_where_weights_differ(make_results: Results) -> None:
+    oracle = make_results().oracle
+    least = least_level_losses(oracle, 2.0)
+    assert least is not None and oracle is not None
+    assert list(least["loss"]) == oracle["mean"] and list(least["level"]) == list(range(10))
+    assert least_level_losses(oracle, 1.0) is None
+    assert least_level_losses(None, 2.0) is None
+
+
+def test_bars_name_the_features_and_hold_each_side_as_a_row(make_results: Results) -> None:
     results = make_results()
     rows = metric_rows(results.metrics, results.reference, "test", 64)
     bars = bar_table(rows, keys.FID, keys.PRECISION)
     assert list(bars["metric"]) == [
-        "FID (classifier, layer 128)",
-        "floor: FID (classifier, layer 128)",
-        "Precision (classifier, layer 128)",
+        "network, 120 samples: FID (classifier, layer 128)",
+        "oracle, 120 samples: FID (classifier, layer 128)",
+        "floor, 160 train images: FID (classifier, layer 128)",
+        "network, 120 samples: Precision (classifier, layer 128)",
+        "oracle, 120 samples: Precision (classifier, layer 128)",
     ]

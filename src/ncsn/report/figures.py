@@ -73,7 +73,10 @@ def png_bytes(figure: Figure) -> bytes:
 
 @in_house_style
 def plot_training(
-    training: pd.DataFrame, validation: pd.DataFrame, zero_score_loss: float | None
+    training: pd.DataFrame,
+    validation: pd.DataFrame,
+    zero_score_loss: float | None,
+    least_loss: float | None = None,
 ) -> Figure:
     """Loss against step: logged values, their running mean and the validation loss.
 
@@ -81,6 +84,7 @@ def plot_training(
         training: columns step and loss.
         validation: the same; may be empty.
         zero_score_loss: loss of a network that returns zero, drawn as a line; None draws none.
+        least_loss: mean over levels of the least reachable losses, dotted; None draws none.
     """
     figure = Figure(figsize=(9, 3.4))
     axes = figure.subplots()
@@ -98,6 +102,9 @@ def plot_training(
             label="validation: held-out images, weights of sampling",
         )
     _zero_score(axes, zero_score_loss, "zero score")
+    if least_loss is not None:
+        label = f"least reachable on the training images: {least_loss:.4g}"
+        axes.axhline(least_loss, color=INK, lw=1.2, ls=":", label=label)
     _loss_axis(axes, np.concatenate([training["loss"], validation["loss"]]))
     _step_axis(axes)
     axes.legend(loc="best")
@@ -105,10 +112,18 @@ def plot_training(
 
 
 @in_house_style
-def plot_level_losses(losses: LevelLosses, zero_score_loss: float | None) -> Figure:
+def plot_level_losses(
+    losses: LevelLosses, zero_score_loss: float | None, least: pd.DataFrame | None = None
+) -> Figure:
     """Loss of each noise level against step, and its last value against sigma.
 
     One colour scale over levels serves both panels.
+
+    Args:
+        losses: loss of each level at each logged step.
+        zero_score_loss: as in `plot_training`.
+        least: columns sigma, loss and standard_error of the least reachable losses; None draws
+            none.
     """
     final = final_level_losses(losses)
     colours = _level_colours(final["sigma"].to_numpy())
@@ -130,6 +145,7 @@ def plot_level_losses(losses: LevelLosses, zero_score_loss: float | None) -> Fig
     _loss_axis(left, losses.table["loss"].to_numpy())
     _step_axis(left)
     _level_axis(right)
+    _least(right, least)
     source = "held-out images" if losses.key == keys.VAL_LOSS else "training images"
     which = "each level" if len(drawn) == len(final) else f"{len(drawn)} of {len(final)} levels"
     left.set_title(f"{which} during training, {source}")
@@ -190,6 +206,31 @@ def _zero_score(axes: Axes, loss: float | None, label: str | None) -> None:
             ha="right",
             color=FAINT,
         )
+
+
+def _least(axes: Axes, least: pd.DataFrame | None) -> None:
+    """Dotted line with bars of one standard error.
+
+    It tends to zero where the noise is too small to mix up two training images, so it must not
+    stretch an axis, least of all one on a log scale.
+    """
+    if least is None:
+        return
+    limits = axes.get_ylim()
+    axes.errorbar(
+        least["sigma"],
+        least["loss"],
+        yerr=least["standard_error"],
+        color=INK,
+        lw=1.2,
+        ls=":",
+        marker="_",
+        ms=5,
+        elinewidth=1,
+        label="least reachable, training images (± standard error)",
+    )
+    axes.set_ylim(limits)
+    axes.legend(loc="best")
 
 
 def _marker(num_points: int) -> str | None:

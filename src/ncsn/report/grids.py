@@ -1,4 +1,4 @@
-"""Pictures of images: uncurated grids and states along the annealing.
+"""Pictures of images: uncurated grids, nearest neighbours, states along the annealing.
 
 Pixels are shown as they are: whole-number magnification by repetition, no smoothing, no
 stretching of contrast.
@@ -12,6 +12,7 @@ from ncsn.report.figures import STYLE, in_house_style
 GAP_PX = 2
 PANEL_PX = 580  # two panels stand side by side on the page
 CELL_PX = 84
+NEIGHBOUR_GAP_PX = 14  # between a sample and its neighbours
 MAX_STATES = 13
 HEADER_PX, LEFT_PX = 26, 30
 LABEL = "#7d8590"  # readable on white and on black
@@ -50,6 +51,21 @@ def plot_images(images: np.ndarray) -> Figure:
     num_columns = int(np.ceil(np.sqrt(len(images))))
     scale = max(1, round(PANEL_PX / (num_columns * images.shape[2])))
     return _picture(tiled(images, num_columns, scale), 0, 0)
+
+
+@in_house_style
+def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
+    """One row a sample: itself, a gap, then its neighbours (Song & Ermon 2019, Fig. 9).
+
+    Args:
+        samples: uint8, shape (N, H, W, C).
+        neighbours: uint8, shape (N, K, H, W, C).
+    """
+    scale = max(1, CELL_PX // samples.shape[2])
+    left = tiled(samples, 1, scale)
+    right = tiled(neighbours.reshape(-1, *samples.shape[1:]), neighbours.shape[1], scale)
+    gap = np.zeros((len(left), NEIGHBOUR_GAP_PX, 4), dtype=np.uint8)
+    return _picture(np.concatenate([left, gap, right], axis=1), 0, 0)
 
 
 @in_house_style

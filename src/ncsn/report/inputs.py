@@ -5,6 +5,7 @@ Nothing is computed here. `tables` makes tidy data of it, `figures` and `grids` 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,22 +23,26 @@ class ReportInputs:
         reference: floors and the extractor's own quality.
         log: one mapping a logged training step; empty where nothing was trained.
         samples: generated images, uint8, shape (N, H, W, C), C is 1 or 3.
+        train: training images in the form of `samples`.
         real: held-out images in the form of `samples`.
         trajectory: states along the annealing, uint8, shape (K, N, H, W, C).
         trajectory_sigmas: level of each state, shape (K,); 0 for the start, which has none.
         sampling: counts and cost of sampling.
-        metrics: numbers of the generated images with their conditions.
+        metrics: numbers of the generated images, and of the oracle's, with their conditions.
+        oracle: least reachable losses; None where no oracle was drawn from.
     """
 
     data: dict[str, Any]
     reference: dict[str, Any]
     log: list[dict[str, Any]]
     samples: np.ndarray
+    train: np.ndarray
     real: np.ndarray
     trajectory: np.ndarray
     trajectory_sigmas: np.ndarray
     sampling: dict[str, Any]
     metrics: dict[str, Any]
+    oracle: dict[str, Any] | None
 
 
 def read_inputs(paths: PathsParams) -> ReportInputs:
@@ -47,14 +52,17 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         UserError: a file is missing or broken.
     """
     trajectory = read_npz(paths.trajectory)
+    has_oracle = Path(paths.oracle_summary).exists()
     return ReportInputs(
         data=read_json(paths.data_summary),
         reference=read_json(paths.reference_summary),
         log=read_jsonl(paths.train_log),
         samples=read_npz(paths.samples)["arr_0"],
+        train=read_npz(paths.train_images)["images"],
         real=read_npz(paths.test_images)["images"],
         trajectory=trajectory["images"],
         trajectory_sigmas=trajectory["sigmas"],
         sampling=read_json(paths.sample_summary),
         metrics=read_json(paths.metrics),
+        oracle=read_json(paths.oracle_summary) if has_oracle else None,
     )

@@ -15,10 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ncsn import keys
 from ncsn.params import Params
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.tables import Metric, loss_curve
+from ncsn.report.neighbours import NUM_NEIGHBOUR_ROWS
+from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
 
 TEMPLATE = Path(__file__).with_name("page.html")
-HIDDEN_SECTIONS = ("paths", "track")  # they decide no result
+HIDDEN_SECTIONS = ("paths", "track", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
@@ -57,11 +58,15 @@ def render_page(
             configuration=configuration(params),
             metrics=metrics,
             floor_note=_floor_note(inputs),
+            share_notes=share_notes(metrics[0], params.reference.split),
+            has_least_loss=least_level_losses(inputs.oracle, params.train.weight_power)
+            is not None,
             accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
             pictures={name: _data_uri(png) for name, png in pictures.items()},
             data=inputs.data,
             cost=cost(inputs, params),
             num_shown=min(params.report.num_grid_images, len(inputs.samples)),
+            num_neighbour_rows=min(NUM_NEIGHBOUR_ROWS, len(inputs.samples)),
             num_real_shown=min(params.report.num_grid_images, len(inputs.real)),
             num_trajectories=inputs.trajectory.shape[1],
             num_states=len(inputs.trajectory),
@@ -100,6 +105,47 @@ def cost(inputs: ReportInputs, params: Params) -> Cost:
     )
 
 
+def share_notes(metric: Metric, reference_split: str) -> list[str]:
+    """Returns what may be read from the differences of network, oracle and floor, in sentences.
+
+    A Fréchet distance depends on the number of images, so a difference is called a share only
+    where both sides have the same number.
+
+    Args:
+        metric: the distance that is split into shares.
+        reference_split: the split that everything is compared with.
+    """
+    if metric.oracle is None:
+        return []
+    notes = [_share_note(metric, "network", metric.network, "oracle", metric.oracle, "network")]
+    if metric.floor is not None:
+        notes.append(
+            _share_note(metric, "oracle", metric.oracle, "floor", metric.floor, "schedule")
+        )
+    if reference_split == "train":
+        notes.append(
+            "The oracle draws from the very images that it is compared with here, so it can lie "
+            "below the floor."
+        )
+    return notes
+
+
+def _share_note(
+    metric: Metric, high: str, above: Measured, low: str, below: Measured, share: str
+) -> str:
+    if above.num_images != below.num_images:
+        return (
+            f"The {high} has {above.images} and the {low} {below.images}. The numbers of images "
+            f"differ and a Fréchet distance depends on them, so {high} less {low} is not the "
+            f"share of the {share} here."
+        )
+    difference = number(above.value - below.value)
+    return (
+        f"Both {high} and {low} have {above.num_images:,} images: in {metric.title} "
+        f"({metric.setting}) the share of the {share} is {difference}."
+    )
+
+
 def number(value: float) -> str:
     """Returns a value with four significant digits, thousands separated, no exponent from 1e-4 on.
 
@@ -121,6 +167,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["number"] = number
+    environment.filters["sides"] = metric_sides
     return environment
 
 

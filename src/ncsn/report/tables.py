@@ -1,7 +1,7 @@
 """Tidy tables of a training and of its metrics, for figures, page and `dvc plots`.
 
-Every number keeps its conditions: extractor, layer, number of images. A metric's floor is the same
-measure between real images of the train and the test split.
+Every number keeps its conditions: extractor, layer, number of images. A metric's oracle is the
+same measure of images drawn with the exact score, its floor the same between the real splits.
 """
 
 import re
@@ -29,30 +29,54 @@ class LevelLosses(NamedTuple):
     key: str
 
 
+class Measured(NamedTuple):
+    """One value of `num_images` images of the kind `noun`; reference images are not counted."""
+
+    value: float
+    spread: float | None
+    num_images: int
+    noun: str
+
+    @property
+    def images(self) -> str:
+        """The number of images in words."""
+        return f"{self.num_images:,} {self.noun}"
+
+
 class Metric(NamedTuple):
-    """One number with what it needs beside it; `floor` is None where real data have no such value.
+    """One measure of the network's images with what it needs beside it.
 
     Attributes:
         key: name in metrics.json.
         title: name for people, which says nothing without `measured_on`.
         measured_on: extractor and layer, or raw pixels.
-        images: how many were compared, and with what.
+        compared_with: number and split of the reference images; None where none enter.
+        network: of the images that the network draws.
+        oracle: of images drawn with the exact score of the training images; None if not measured.
+        floor: of the other real split; None where real data have no such value.
         better: "lower" or "higher".
     """
 
     key: str
     title: str
     measured_on: str
-    images: str
-    value: float
-    spread: float | None
-    floor: float | None
+    compared_with: str | None
+    network: Measured
+    oracle: Measured | None
+    floor: Measured | None
     better: str
 
     @property
+    def setting(self) -> str:
+        """The conditions that network, oracle and floor share."""
+        versus = f", vs {self.compared_with}" if self.compared_with else ""
+        return f"{self.measured_on}{versus}"
+
+    @property
     def conditions(self) -> str:
-        """What stands in brackets behind the title wherever the value is shown."""
-        return f"{self.measured_on}, {self.images}"
+        """What stands in brackets behind the title wherever the network's value is shown."""
+        versus = f" vs {self.compared_with}" if self.compared_with else ""
+        return f"{self.measured_on}, {self.network.images}{versus}"
 
 
 def loss_curve(log: Sequence[Mapping[str, Any]], key: str) -> pd.DataFrame:
@@ -103,6 +127,21 @@ def final_level_losses(losses: LevelLosses) -> pd.DataFrame:
     return losses.table.groupby("level", as_index=False).last().drop(columns="step")
 
 
+def least_level_losses(
+    oracle: Mapping[str, Any] | None, weight_power: float
+) -> pd.DataFrame | None:
+    """Returns columns level, sigma, loss and standard_error: what no network gets below.
+
+    None without an oracle, and where the weights of the training are not the sigma^2 of its
+    losses, so that the two could not be compared.
+    """
+    if oracle is None or weight_power != 2:
+        return None
+    columns = {"loss": oracle["mean"], "standard_error": oracle["standard_error"]}
+    levels = range(len(oracle["sigmas"]))
+    return pd.DataFrame({"level": levels, "sigma": oracle["sigmas"], **columns})
+
+
 def metric_rows(
     metrics: Mapping[str, Any], reference: Mapping[str, Any], reference_split: str, num_pixels: int
 ) -> list[Metric]:
@@ -114,8 +153,8 @@ def metric_rows(
         reference_split: the split that generated images are compared with.
         num_pixels: H * W * C of an image.
     """
-    samples = f"{metrics[keys.FID_NUM_SAMPLES]:,} samples"
-    pair = f"{samples} vs {metrics[keys.NUM_REFERENCE]:,} {reference_split} images"
+    pair = f"{metrics[keys.NUM_REFERENCE]:,} {reference_split} images"
+    other_split = {"test": "train", "train": "test"}[reference_split]
     extractor = metrics[keys.EXTRACTOR]
     features = f"{extractor}, layer {metrics[keys.FEATURE_LAYER]}"
     classes, pixels = f"{extractor}, class outputs", f"raw pixels, {num_pixels:,}-d, [0, 1]"
@@ -125,37 +164,71 @@ def metric_rows(
         (keys.KID_MEAN, keys.KID_STD, "KID", features, pair, "lower"),
         (keys.PRECISION, None, "Precision", features, pair, "higher"),
         (keys.RECALL, None, "Recall", features, pair, "higher"),
-        (keys.ISC_MEAN, keys.ISC_STD, "Inception score", classes, samples, "higher"),
+        (keys.ISC_MEAN, keys.ISC_STD, "Inception score", classes, None, "higher"),
     ]
     return [
         Metric(
             key,
             title,
             measured_on,
-            images,
-            value=metrics[key],
-            spread=metrics.get(spread_key) if spread_key else None,
-            floor=reference.get(key.replace("eval/", "floor/")),
+            compared_with,
+            network=_value(metrics, "eval", key, spread_key, "samples"),
+            oracle=_measured(metrics, "oracle", key, spread_key, "samples"),
+            floor=_measured(reference, "floor", key, spread_key, f"{other_split} images"),
             better=better,
         )
-        for key, spread_key, title, measured_on, images, better in shown
+        for key, spread_key, title, measured_on, compared_with, better in shown
         if key in metrics
     ]
 
 
 def metric_table(metrics: Sequence[Metric]) -> pd.DataFrame:
-    """Returns one row a metric: key, name, conditions, value, spread and floor."""
-    columns = ["key", "metric", "conditions", "value", "spread", "floor"]
-    rows = [(m.key, m.title, m.conditions, m.value, m.spread, m.floor) for m in metrics]
-    return pd.DataFrame(rows, columns=columns)
+    """Returns one row a metric: key, name, setting, then value, spread and number of each side."""
+    rows = [
+        {"key": metric.key, "metric": metric.title, "setting": metric.setting}
+        | {
+            f"{side}_{field}": getattr(measured, field, None)
+            for side, measured in metric_sides(metric).items()
+            for field in ("value", "spread", "num_images")
+        }
+        for metric in metrics
+    ]
+    table = pd.DataFrame(rows)
+    counts = [name for name in table if name.endswith("_num_images")]
+    return table.astype(dict.fromkeys(counts, "Int64"))  # a missing count makes no 500.0
+
+
+def metric_sides(metric: Metric) -> dict[str, Measured | None]:
+    """Returns the three values of a metric by name, from the network to the floor."""
+    return {"network": metric.network, "oracle": metric.oracle, "floor": metric.floor}
 
 
 def bar_table(metrics: Sequence[Metric], *shown: str) -> pd.DataFrame:
-    """Returns columns metric and value for a bar chart of the keys `shown`, floors as own rows."""
+    """Returns columns metric and value for a bar chart of the keys `shown`; a row each side."""
     rows = []
     for metric in (m for m in metrics if m.key in shown):
         name = f"{metric.title} ({metric.measured_on})"
-        rows.append((name, metric.value))
-        if metric.floor is not None:
-            rows.append((f"floor: {name}", metric.floor))
+        for side, measured in metric_sides(metric).items():
+            if measured is not None:
+                rows.append((f"{side}, {measured.images}: {name}", measured.value))
     return pd.DataFrame(rows, columns=["metric", "value"])
+
+
+def _measured(
+    numbers: Mapping[str, Any], prefix: str, key: str, spread_key: str | None, noun: str
+) -> Measured | None:
+    if key.replace("eval/", f"{prefix}/") not in numbers:
+        return None
+    return _value(numbers, prefix, key, spread_key, noun)
+
+
+def _value(
+    numbers: Mapping[str, Any], prefix: str, key: str, spread_key: str | None, noun: str
+) -> Measured:
+    """What an `eval/` key measures, found under another prefix."""
+
+    def renamed(name: str) -> str:
+        return name.replace("eval/", f"{prefix}/")
+
+    spread = numbers.get(renamed(spread_key)) if spread_key else None
+    return Measured(numbers[renamed(key)], spread, numbers[renamed(keys.FID_NUM_SAMPLES)], noun)

@@ -8,13 +8,15 @@ from ncsn import keys
 from ncsn.io import whole_file, whole_folder
 from ncsn.params import Params
 from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
-from ncsn.report.grids import plot_annealing, plot_images
+from ncsn.report.grids import plot_annealing, plot_images, plot_neighbours
 from ncsn.report.inputs import ReportInputs
+from ncsn.report.neighbours import NUM_NEIGHBOUR_ROWS, NUM_NEIGHBOURS, nearest_images
 from ncsn.report.page import render_page
 from ncsn.report.tables import (
     Metric,
     bar_table,
     final_level_losses,
+    least_level_losses,
     level_losses,
     loss_curve,
     metric_rows,
@@ -46,14 +48,19 @@ def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
         "real": plot_images(inputs.real[:count]),
         "annealing": plot_annealing(inputs.trajectory, inputs.trajectory_sigmas),
     }
+    shown = inputs.samples[:NUM_NEIGHBOUR_ROWS]
+    nearest = nearest_images(shown, inputs.train, NUM_NEIGHBOURS)
+    figures["neighbours"] = plot_neighbours(shown, inputs.train[nearest])
     zero_score_loss = _zero_score_loss(params, inputs.samples[0].size)
+    least = least_level_losses(inputs.oracle, params.train.weight_power)
     training = loss_curve(inputs.log, keys.TRAIN_LOSS)
     if len(training):
         validation = loss_curve(inputs.log, keys.VAL_LOSS)
-        figures["training"] = plot_training(training, validation, zero_score_loss)
+        least_loss = None if least is None else float(least["loss"].mean())
+        figures["training"] = plot_training(training, validation, zero_score_loss, least_loss)
     losses = level_losses(inputs.log, params.noise)
     if losses is not None:
-        figures["level_losses"] = plot_level_losses(losses, zero_score_loss)
+        figures["level_losses"] = plot_level_losses(losses, zero_score_loss, least)
     return {name: png_bytes(figure) for name, figure in figures.items()}
 
 
@@ -62,11 +69,13 @@ def plot_tables(
 ) -> dict[str, pd.DataFrame]:
     """Returns the tables behind the plots of dvc.yaml, by name; empty without a training."""
     losses = level_losses(inputs.log, params.noise)
+    least = least_level_losses(inputs.oracle, params.train.weight_power)
     empty = pd.DataFrame(columns=["level", "sigma", "loss"])
     return {
         "training": loss_curve(inputs.log, keys.TRAIN_LOSS),
         "validation": loss_curve(inputs.log, keys.VAL_LOSS),
         "final_level_losses": empty if losses is None else final_level_losses(losses),
+        "least_level_losses": empty.assign(standard_error=[]) if least is None else least,
         "metrics": metric_table(metrics),
         "frechet_distances": bar_table(metrics, keys.FID, keys.PIXEL_FRECHET),
         "precision_recall": bar_table(metrics, keys.PRECISION, keys.RECALL),
