@@ -89,7 +89,7 @@ def test_a_mistake_in_a_section_not_asked_for_stops_the_run_too(tmp_path):
 def test_floats_as_dvc_writes_them_are_floats(tmp_path):
     # DVC dumps YAML 1.2: `2e-05`, which a YAML 1.1 reader takes for a string
     text = (ROOT / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("epsilon: 5.0e-05", "epsilon: 2e-05"))
+    (tmp_path / "params.yaml").write_text(text.replace("epsilon: 1.0e-04", "epsilon: 2e-05"))
     assert load_params("sampler", path=tmp_path / "params.yaml").sampler.epsilon == 2e-05
 
 

@@ -59,7 +59,7 @@ def test_the_run_holds_what_decides_and_what_came_out(project: Path) -> None:
     run = _store().client.get_run(_publish()["run_id"])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["eval/fid"] == 12.25
-    assert run.data.params["sampler.epsilon"] == "5e-05"
+    assert run.data.params["sampler.epsilon"] == "0.0001"
     assert run.data.params["noise.num_levels"] == "10"
     assert "classifier" in run.data.tags.values()
     params, histories, artifacts, num_images = _content(run.info.run_id)

@@ -103,11 +103,11 @@ def plot_training(
         )
     _zero_score(axes, zero_score_loss, "zero score")
     if least_loss is not None:
-        label = f"least reachable on the training images: {least_loss:.4g}"
-        axes.axhline(least_loss, color=INK, lw=1.2, ls=":", label=label)
+        axes.axhline(least_loss, color=INK, lw=1.2, ls=":")
+        _label_line(axes, least_loss, f"least reachable, training images: {least_loss:.4g}", INK)
     _loss_axis(axes, np.concatenate([training["loss"], validation["loss"]]))
     _step_axis(axes)
-    axes.legend(loc="best")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return figure
 
 
@@ -197,15 +197,20 @@ def _zero_score(axes: Axes, loss: float | None, label: str | None) -> None:
     if loss is not None:
         axes.axhline(loss, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=1)
     if loss is not None and label is not None:
-        axes.annotate(
-            f"{label}: {loss:,g}",
-            (1, loss),
-            xycoords=("axes fraction", "data"),
-            xytext=(-4, 3),
-            textcoords="offset points",
-            ha="right",
-            color=FAINT,
-        )
+        _label_line(axes, loss, f"{label}: {loss:,g}", FAINT)
+
+
+def _label_line(axes: Axes, loss: float, text: str, colour: str) -> None:
+    """Writes above the right end of a level line."""
+    axes.annotate(
+        text,
+        (1, loss),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        color=colour,
+    )
 
 
 def _least(axes: Axes, least: pd.DataFrame | None) -> None:
