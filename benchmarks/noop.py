@@ -15,7 +15,7 @@ from pathlib import Path
 from ncsn.dag import stage_table
 from ncsn.yaml_file import read_commented, write_commented
 
-REPEATS = 9
+REPEATS = 5
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
