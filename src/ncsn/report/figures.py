@@ -99,7 +99,7 @@ def plot_training(
             lw=1.5,
             marker=_marker(len(validation)),
             ms=3.5,
-            label="validation: held-out images, weights of sampling",
+            label="held-out images, weights of sampling",
         )
     _zero_score(axes, zero_score_loss, "zero score")
     if least_loss is not None:
@@ -107,7 +107,9 @@ def plot_training(
         _label_line(axes, least_loss, f"least reachable, training images: {least_loss:.4g}", INK)
     _loss_axis(axes, np.concatenate([training["loss"], validation["loss"]]))
     _step_axis(axes)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1.2
+    )
     return figure
 
 
@@ -149,7 +151,8 @@ def plot_level_losses(
     source = "held-out images" if losses.key == keys.VAL_LOSS else "training images"
     which = "each level" if len(drawn) == len(final) else f"{len(drawn)} of {len(final)} levels"
     left.set_title(f"{which} during training, {source}")
-    right.set_title(f"each level at the end, step {losses.table['step'].max():,}")
+    dotted = "" if least is None else " (dotted: least reachable)"
+    right.set_title(f"at the end, step {losses.table['step'].max():,}{dotted}")
     right.set_ylabel("")
     bar = figure.colorbar(colours, ax=[left, right], pad=0.015, aspect=30, format=PLAIN)
     bar.set_label(_LEVEL_LABEL)
@@ -232,10 +235,8 @@ def _least(axes: Axes, least: pd.DataFrame | None) -> None:
         marker="_",
         ms=5,
         elinewidth=1,
-        label="least reachable, training images (± standard error)",
     )
     axes.set_ylim(limits)
-    axes.legend(loc="best")
 
 
 def _marker(num_points: int) -> str | None:
