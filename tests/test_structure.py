@@ -19,7 +19,7 @@ TORCH_FREE = ("tracking", "report", "follow", "params", "io", "dag", "entry", "p
 RINGS = [
     {"errors", "rng", "keys", "imports"},
     {"io", "entry", "progress"},
-    {"yaml_file"},
+    {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset"},
