@@ -30,7 +30,7 @@ TORCH_FREE = (
 RINGS = [
     {"errors", "rng", "keys", "imports", "trial_record"},
     {"io", "entry", "progress"},
-    {"yaml_file"},
+    {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset"},
