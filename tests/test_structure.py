@@ -45,6 +45,7 @@ RINGS = [
     {"reference"},
     {"evaluation", "build"},
     {"tracking", "report", "follow"},
+    {"sweep"},
 ]
 MATHS = RINGS[4]
 
