@@ -36,7 +36,7 @@ RINGS = [
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset", "training_noise"},
+    {"dag", "preset", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "advice"},
     {"classifier"},
     {"training_log", "previews", "sampling"},
@@ -45,6 +45,7 @@ RINGS = [
     {"reference"},
     {"evaluation", "build"},
     {"tracking", "report", "follow"},
+    {"sweep"},
 ]
 MATHS = RINGS[4]
 
