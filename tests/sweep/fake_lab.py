@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ncsn.advice import DataFacts
 from ncsn.errors import Diverged
 from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
 
@@ -24,7 +23,9 @@ class Lab:
     def opened(self, worker: int) -> Any:
         return partial(self._reproduce, worker)
 
-    def data_facts(self, values: Mapping[str, Any]) -> DataFacts:
+    def data_facts(self, values: Mapping[str, Any]) -> Any:
+        from ncsn.advice import DataFacts  # imports torch, which workers can do without
+
         return DataFacts(dim=64, largest_distance=6.0, num_points=100)
 
     def _reproduce(self, worker: int, values: Mapping[str, Any], on_row: Any) -> Outcome:
@@ -42,7 +43,9 @@ class Lab:
 
 
 def started(journal: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    return (
+        [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    )
 
 
 def quick(values: Mapping[str, Any], folder: Path) -> float:

@@ -16,7 +16,7 @@ from ncsn.params import PARAMS_FILE, Params, load_params
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.status import counts, status_lines
 from ncsn.sweep.storage import absolute_url, load_study, open_storage, tally
-from ncsn.sweep.study import FOLDER, load_spec, study_names
+from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")

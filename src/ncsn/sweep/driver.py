@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from ncsn.errors import UserError
 from ncsn.sweep.plan import Plan
@@ -85,7 +87,9 @@ def _opened(storage: RDBStorage, plan: Plan, source: Mapping[str, Any], say: Say
     if plan.name not in optuna.get_all_study_names(storage):
         directions = list(plan.spec.objectives.values())
         study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
-        study.set_metric_names(list(plan.spec.objectives))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(plan.spec.objectives))
         study.set_user_attr("deciding", plan.deciding())
         study.set_user_attr("started", datetime.now(UTC).isoformat())
     study = load_study(storage, plan.name)
@@ -156,6 +160,22 @@ def _enqueue_first(study: optuna.Study, orders: Orders, say: Say) -> None:
             study.enqueue_trial(point, user_attrs={"origin": origin})
             queued.append(point)
             say(f"{origin} point: {point_text(point)}")
+    for point in _points_of_another(study, plan, say):
+        if point not in queued:
+            study.enqueue_trial(point, user_attrs={"origin": "sampler"})
+
+
+def _points_of_another(study: optuna.Study, plan: Plan, say: Say) -> list[dict[str, Any]]:
+    """Points at which the study of `same_points` has a result: their ranks can be compared."""
+    if plan.spec.same_points is None:
+        return []
+    name = plan.name.replace(plan.study, plan.spec.same_points, 1)
+    storage = study._storage
+    if name not in optuna.get_all_study_names(storage):
+        say(f"'{name}' has not been run; the sampler chooses all points")
+        return []
+    other = optuna.load_study(study_name=name, storage=storage)
+    return [dict(t.params) for t in other.get_trials(states=(TrialState.COMPLETE,))]
 
 
 def _number_of_trials(study: optuna.Study, orders: Orders) -> int:

@@ -17,6 +17,7 @@ from ncsn.sections.kinds import Section
 Scalar = bool | int | float | str | None
 Space = Mapping[str, "Axis"]
 _DIGITS = 3  # significant ones, of grid points
+_TIED_DIGITS = 6
 
 
 class Condition(Section):
@@ -31,28 +32,39 @@ class Condition(Section):
     otherwise: Scalar = None
 
 
-class FloatAxis(Condition):
-    """A range of real numbers; `points` is the number of its grid points."""
+class Range(Condition):
+    """What ranges share.
+
+    Attributes:
+        points: number of grid points.
+        tied: powers by key; such a key moves in proportion to that power of the axis' value, from
+            the study's own values of both.
+    """
+
+    points: Annotated[int, Field(ge=1)] = 8
+    tied: dict[str, float] = Field(default_factory=dict)
+
+
+class FloatAxis(Range):
+    """A range of real numbers."""
 
     type: Literal["float"]
     low: float
     high: float
     log: bool = False
-    points: Annotated[int, Field(ge=1)] = 8
 
     @model_validator(mode="after")
     def _upwards(self) -> Self:
         return _checked_range(self)
 
 
-class IntAxis(Condition):
+class IntAxis(Range):
     """A range of whole numbers, both ends included."""
 
     type: Literal["int"]
     low: int
     high: int
     log: bool = False
-    points: Annotated[int, Field(ge=1)] = 8
 
     @model_validator(mode="after")
     def _upwards(self) -> Self:
@@ -116,12 +128,15 @@ def values_of(
             values |= axis.choices[point[name]]
         else:
             values[name] = point[name]
+            values |= _tied(name, axis, point[name], fixed)
     return values
 
 
 def keys_of(name: str, axis: AxisType) -> list[str]:
     """Returns the keys of params.yaml that the axis sets."""
-    if not isinstance(axis, BundleAxis):
+    if isinstance(axis, Range):
+        return [name, *axis.tied]
+    if isinstance(axis, CategoricalAxis):
         return [name]
     return list(dict.fromkeys(key for values in axis.choices.values() for key in values))
 
@@ -183,6 +198,14 @@ def grid_values(axis: AxisType) -> list[Any]:
         rounded = [float(f"{value:.{_DIGITS}g}") for value in values]
     ends = [axis.low] if axis.points == 1 else [axis.low, *rounded, axis.high]
     return list(dict.fromkeys(ends))
+
+
+def _tied(name: str, axis: AxisType, value: float, fixed: Mapping[str, Any]) -> dict[str, float]:
+    tied = axis.tied if isinstance(axis, Range) else {}
+    return {
+        key: float(f"{fixed[key] * (value / fixed[name]) ** power:.{_TIED_DIGITS}g}")
+        for key, power in tied.items()
+    }
 
 
 def _suggest(trial: Trial, name: str, axis: AxisType) -> Any:

@@ -89,6 +89,7 @@ class Spec(Section):
     sampler: SamplerSpec
     pruner: PrunerSpec = PrunerSpec()
     seeds: Count = 1
+    same_points: str | None = None  # a study whose points, of the same size, are all tried first
     sizes: Annotated[dict[str, Size], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -210,5 +211,5 @@ _FIELDS = [
         for model in (Spec, SamplerSpec, PrunerSpec, Budget, Size)
         for field in model.model_fields
     ),
-    *("type", "low", "high", "log", "points", "when", "otherwise", "choices"),
+    *("type", "low", "high", "log", "points", "tied", "when", "otherwise", "choices"),
 ]
