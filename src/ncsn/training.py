@@ -98,7 +98,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         The finished checkpoint.
 
     Raises:
-        UserError: a loss is not finite.
+        Diverged: a loss is not finite.
     """
     state = _State(task, params)
     if (folder / CHECKPOINT).exists():
