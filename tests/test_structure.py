@@ -27,6 +27,7 @@ TORCH_FREE = (
     "preset",
     "keys",
     "trial_record",
+    "sweep",
 )
 
 # A module may import what stands to the left of it, and its neighbours in the same package.

@@ -20,7 +20,7 @@ def test_all_are_there():
 
 
 @pytest.mark.parametrize(
-    "name, size, model", itertools.product(NAMES, ["digits", "cifar10"], ["network", "oracle"])
+    "name, size, model", [*itertools.product(NAMES, ["digits", "cifar10"], ["network", "oracle"])]
 )
 def test_a_grid_point_or_the_present_one_can_run(name, size, model):
     plan = load_plan(name, size, model, ROOT)

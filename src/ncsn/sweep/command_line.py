@@ -40,7 +40,10 @@ def parsed() -> argparse.Namespace:
     confirm = subparser("confirm", commands.confirm, "draw the best again with fresh seeds")
     confirm.add_argument("--top", type=_count, default=3, metavar="K")
     confirm.add_argument("--seeds", type=_count, default=3, metavar="S")
-    confirm.add_argument("--num-samples", type=_count, metavar="N", help="default: the study's")
+    confirm.add_argument(
+        "--num-samples", type=_count, metavar="N", help="images a seed; default: the preset's"
+    )
+    confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
     subparser("report", commands.report, "write reports/sweeps/<study>/")
     return parser.parse_args()
 

@@ -67,7 +67,7 @@ def list_studies(args: Namespace) -> None:
 
 def apply(args: Namespace) -> None:
     """Writes the values of a trial into params.yaml."""
-    from ncsn.sweep.after import apply_trial
+    from ncsn.sweep.after import apply_trial  # type: ignore[import-not-found]
 
     study = load_study(_storage(), _plan(args).name)
     trial = _top(study, 1)[0] if args.trial is None else _numbered(study, args.trial)
@@ -77,7 +77,7 @@ def apply(args: Namespace) -> None:
 
 def save(args: Namespace) -> None:
     """Makes the best trials experiments of DVC."""
-    from ncsn.sweep.after import save_experiments
+    from ncsn.sweep.after import save_experiments  # type: ignore[import-not-found]
 
     name = _plan(args).name
     trials = _top(load_study(_storage(), name), args.top)
@@ -88,17 +88,29 @@ def save(args: Namespace) -> None:
 def confirm(args: Namespace) -> None:
     """Draws the best trials again with fresh seeds; prints mean and spread."""
     from ncsn.sweep.confirmed import confirm_trials
+    from ncsn.sweep.workspace import checked_source
 
-    plan = _plan(args)
+    plan, root = _plan(args), ROOT.resolve()
+    checked_source(root, allow_dirty=args.allow_dirty)
     study = load_study(_storage(), plan.name)
-    trials = _top(study, args.top)
-    for line in confirm_trials(study, trials, plan, ROOT.resolve(), args.seeds, args.num_samples):
+    lines = confirm_trials(
+        study,
+        _top(study, args.top),
+        plan,
+        root,
+        args.seeds,
+        args.num_samples,
+        allow_dirty=args.allow_dirty,
+    )
+    for line in lines:
         print(line, flush=True)
 
 
 def report(args: Namespace) -> None:
     """Writes the report of a study."""
-    from ncsn.report.sweep.write import write_study_report
+    from ncsn.report.sweep.write import (  # type: ignore[import-not-found]
+        write_study_report,
+    )
     from ncsn.sweep.export import export_study
 
     url, names = absolute_url(_params().sweep.storage, ROOT.resolve()), [_plan(args).name]

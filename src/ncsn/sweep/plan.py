@@ -55,6 +55,10 @@ class Plan:
         """Returns the seeds of the samples at each point."""
         return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.spec.seeds))
 
+    def full_num_samples(self) -> int:
+        """Returns the number of images that the preset draws, whatever the study draws."""
+        return int(preset_values(self.spec.sizes[self.size].preset)["sample.num_samples"])
+
     def excess(self, values: Mapping[str, Any]) -> int | None:
         """Network evaluations an image beyond the budget, negative below it; None without one."""
         limit = self.budget.network_evaluations_per_image
