@@ -39,6 +39,7 @@ RINGS = [
     {"dag", "preset", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "advice"},
     {"classifier"},
+    {"pixel_frechet"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},
     {"training", "metrics", "toy", "inception"},
