@@ -38,9 +38,9 @@ RINGS = [
     {"classifier"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},
-    {"training", "metrics", "toy", "inception"},
+    {"training", "metrics", "toy", "inception", "illustration"},
     {"reference"},
-    {"evaluation", "build"},
+    {"evaluation", "build", "neighbours"},
     {"tracking", "report", "follow"},
 ]
 MATHS = RINGS[4]

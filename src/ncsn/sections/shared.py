@@ -36,6 +36,9 @@ class PathsParams(Section):
     oracle_samples: str
     oracle_summary: str
     sample_summary: str
+    inpainting: str
+    baseline: str
+    neighbours: str
     metrics: str
     report: str
     figures: str
