@@ -22,13 +22,14 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample", "illustrate")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
+    sigmas = build_sigmas(params.noise)
     scene = Scene(
-        build_trained_net(saved.params, saved.image_shape, saved.ema).to(device),
-        build_sigmas(params.noise).to(device),
+        build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device),
+        sigmas.to(device),
         saved.image_shape,
         params.sampler,
         params.sample,
-        evaluations_per_image(params.sampler, params.noise.num_levels),
+        evaluations_per_image(params.sampler, len(sigmas)),
         params.base.max_batch_size,
     )
     held_out = load_split(paths.test_images).images

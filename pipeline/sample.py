@@ -21,8 +21,9 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
-    net = build_trained_net(saved.params, saved.image_shape, saved.ema).to(device)
-    sigmas = build_sigmas(params.noise).to(device)
+    sigmas = build_sigmas(params.noise)
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device)
+    sigmas = sigmas.to(device)
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
     draw = Draw(build_sampler(params.sampler, sigmas), net, sigmas, saved.image_shape, evaluations)
     with work_folder("sample", paths.work) as folder:

@@ -98,6 +98,7 @@ def _run(folder: Path) -> str:
 def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     everything = _ran(_command(project, "dvc", "repro"))
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
+    assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
     assert _ran(_command(project, "dvc", "repro")) == []
     metrics = json.loads((project / "reports" / "metrics.json").read_text())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from ncsn.batches import Batch, as_floats, draw_batch
 from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ncsn.ema import WeightAverage
 from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
+from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import write_preview
 from ncsn.progress import progress_bar
@@ -39,7 +41,8 @@ class Task:
     """What is trained on what: all that the loop needs besides its params.
 
     `images` and `held_out` are uint8, shape (N, C, H, W), on the network's device; `sigmas` is the
-    ladder; `described` goes into the checkpoint as its params.
+    ladder of the training, or with a `sigma_range`, from which a continuous one draws, the ladder
+    of its reports; `described` goes into the checkpoint as its params.
     """
 
     net: nn.Module
@@ -47,7 +50,8 @@ class Task:
     images: Tensor
     held_out: Tensor
     sigmas: Tensor
-    described: dict[str, dict[str, object]]
+    described: dict[str, dict[str, Any]]
+    sigma_range: tuple[float, float] | None = None
 
 
 class _State:
@@ -88,6 +92,8 @@ class _State:
 def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
     """Trains a network, going on from the checkpoint in `folder` when there is one.
 
+    A network without parameters, the exact score, is finished at step 0.
+
     Args:
         task: network, objective and images; the network ends with its raw weights.
         params: the section train.
@@ -100,6 +106,8 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     Raises:
         UserError: a loss is not finite.
     """
+    if next(task.net.parameters(), None) is None:
+        return _nothing_to_train(task, folder)
     state = _State(task, params)
     if (folder / CHECKPOINT).exists():
         state.load(load_checkpoint(folder / CHECKPOINT, task.images.device), task)
@@ -117,6 +125,14 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     return state.checkpoint(task)
 
 
+def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
+    cut_back(folder / LOG, folder / PREVIEWS, -1)
+    append_row(folder / LOG, {"step": 0})
+    channels, height, width = task.images.shape[1:]
+    state = task.net.state_dict()
+    return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
+
+
 def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
     batch = draw_batch(
         task.images,
@@ -126,13 +142,14 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
         state.step,
         uniform_dequantisation=params.uniform_dequantisation,
         random_flip=params.random_flip,
+        sigma_range=task.sigma_range,
     )
     losses = task.objective(task.net, *batch)
     state.optimizer.zero_grad(set_to_none=True)
     losses.mean().backward()
     state.optimizer.step()
     state.average.update()
-    state.window.add(losses, batch.level)
+    state.window.add(losses, ladder_index(batch.level, task.sigmas))
     state.step += 1
 
 
