@@ -104,7 +104,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         The finished checkpoint.
 
     Raises:
-        UserError: a loss is not finite.
+        Diverged: a loss is not finite.
     """
     if next(task.net.parameters(), None) is None:
         return _nothing_to_train(task, folder)
