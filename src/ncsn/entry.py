@@ -22,7 +22,8 @@ _PRCTL = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 def entry(main: Callable[[], None]) -> None:
     """Runs `main` and turns a user's mistake into one line on stderr and exit status 2.
 
-    Values under which the numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits with 130. Any other exception keeps its traceback: it is a fault of ours.
+    Values under which the numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits
+    with 130. Any other exception keeps its traceback: it is a fault of ours.
     """
     if "DVC_STAGE" in os.environ:
         die_with_parent(os.getppid())

@@ -47,8 +47,8 @@ def least_dsm_loss(
 
     With it, two lower bounds are known and the larger one is returned. A network that were told u
     would face the points without dequantisation; one that were told k would face u alone, D times
-    `jitter_loss`. On scikit-learn's digits (64 values) and the paper's ladder the smaller one is
-    at most 0.0024 at any level, where the larger one is 0.038 or more.
+    `jitter_loss`. On scikit-learn's digits (64 values) and the paper's ladder the smaller one
+    reaches 0.0024, at a level where the larger one is 0.038, and is less at all others.
 
     Args:
         points: training points, as in `smoothed_data_score`.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+Runs = Callable[[], list[str]]
 REPOSITORY = Path(__file__).parents[2]
 
 DAG = """
@@ -87,7 +88,8 @@ entry(main)
 sys.path.insert(0, "src")
 from scale import SCALE
 count("sample")
-write("artifacts/sample/samples.npz", [SCALE, param("epsilon"), param("seed", "sample"), param("num_samples", "sample")])
+seed, num_samples = param("seed", "sample"), param("num_samples", "sample")
+write("artifacts/sample/samples.npz", [SCALE, param("epsilon"), seed, num_samples])
 write("artifacts/sample/summary.json", {"network_evaluations_per_image": 7})
 """,
     "evaluate": """
@@ -107,7 +109,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Returns the stages that have run since the last call, in order."""
     path = tmp_path / "runs.txt"
     monkeypatch.setenv("TEST_RUNS", str(path))
@@ -121,7 +123,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[s
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> Path:
     """The main tree, with one commit; DVC and git see no settings of this machine."""
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))

@@ -18,16 +18,18 @@ from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
 from dvc.repo.reproduce import _reproduce_stage
 from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash, _get_stage_hash
+from dvc.utils.serialize import parse_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock
 
 from ncsn.errors import UserError
-from ncsn.sweep.fast_yaml import fast_yaml
+from ncsn.sweep.fast_yaml import modifying, remembering
 from ncsn.sweep.outcome import CACHED, RAN, UNCHANGED, StageFailed, StageOutcome, Stopped
 
 RunCommand = Callable[[str, list[str], str, Mapping[str, str]], None]
 OnStage = Callable[[str], None]
 
+_PARSE = remembering(parse_yaml)
 logging.getLogger("dvc").setLevel(logging.CRITICAL)  # every failure is raised as well
 
 
@@ -97,9 +99,8 @@ def reproduce(
     # DVC takes dvc.yaml for a name in the current folder
     with (
         contextlib.chdir(root),
-        fast_yaml(),
+        _replaced(run_command),
         _open_repo(root) as repo,
-        _commands_run_by(run_command),
     ):
         cache = repo.stage_cache = _RunCache(repo, locks)
 
@@ -160,19 +161,28 @@ def _open_repo(root: Path) -> Iterator[Repo]:
 
 
 @contextlib.contextmanager
-def _commands_run_by(run_command: RunCommand) -> Iterator[None]:
-    """DVC waits for a command without looking up, and lets it live on when DVC is killed."""
+def _replaced(run_command: RunCommand) -> Iterator[None]:
+    """DVC waits for a command without looking up and outlives it badly, and reads YAML slowly."""
     module = importlib.import_module("dvc.stage.run")
 
     def run(executable: str | None, command: str, **options: Any) -> None:
         arguments = module._make_cmd(executable, command)
         run_command(options["env"]["DVC_STAGE"], arguments, options["cwd"], options["env"])
 
-    original, module._run = module._run, run  # type: ignore[attr-defined]
+    replacements = [
+        (module, "_run", run),
+        (importlib.import_module("dvc.utils.serialize._yaml"), "parse_yaml", _PARSE),
+        (importlib.import_module("dvc.utils.strictyaml"), "parse_yaml", _PARSE),
+        (importlib.import_module("dvc.dvcfile"), "modify_yaml", modifying(_PARSE)),
+    ]
+    originals = [(place, name, getattr(place, name)) for place, name, _ in replacements]
     try:
+        for place, name, function in replacements:
+            setattr(place, name, function)
         yield
     finally:
-        module._run = original  # type: ignore[attr-defined]
+        for place, name, function in originals:
+            setattr(place, name, function)
 
 
 def _cause(error: ReproductionError) -> Exception:

@@ -1,59 +1,46 @@
-"""DVC's YAML at the speed of JSON, while a workspace is reproduced.
+"""YAML at the speed of JSON, for a caller that reads the same texts over and over.
 
 DVC parses params.yaml anew for every stage, several times, and parses and writes all of dvc.lock
 after every stage; with a YAML parser in Python that is seconds a trial. Here a text is parsed
-once a process, and dvc.lock is written as JSON, which is YAML too.
+once a process, and what is written back is JSON, which is YAML too.
 """
 
 import contextlib
 import copy
 import functools
-import importlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.serialize import _yaml as dvc_yaml
-
-_original = dvc_yaml.parse_yaml
+Parse = Callable[..., Any]
 
 
-@contextlib.contextmanager
-def fast_yaml() -> Iterator[None]:
-    """Changes how DVC reads YAML and writes dvc.lock while the block runs."""
-    places: list[tuple[str, str, Callable[..., Any]]] = [
-        ("dvc.utils.serialize._yaml", "parse_yaml", _parse),
-        ("dvc.utils.strictyaml", "parse_yaml", _parse),
-        ("dvc.dvcfile", "modify_yaml", _modify),
-    ]
-    before = []
-    for module_name, name, function in places:
-        module = importlib.import_module(module_name)
-        before.append((module, name, getattr(module, name)))
-        setattr(module, name, function)
-    try:
-        yield
-    finally:
-        for module, name, function in before:
-            setattr(module, name, function)
+def remembering(parse: Parse) -> Parse:
+    """Returns a parser (text, path, typ) that gives copies of what it has parsed before."""
+
+    @functools.lru_cache(maxsize=256)
+    def parsed(text: str, path: str, typ: str) -> Any:
+        if text.startswith("{"):
+            with contextlib.suppress(json.JSONDecodeError):  # YAML has braces of its own
+                return json.loads(text)
+        return parse(text, path, typ)
+
+    def copied(text: str, path: Any, typ: str = "safe") -> Any:
+        return copy.deepcopy(parsed(text, str(path), typ))
+
+    return copied
 
 
-def _parse(text: str, path: Any, typ: str = "safe") -> Any:
-    return copy.deepcopy(_parsed(text, str(path), typ))
+def modifying(parse: Parse) -> Callable[..., AbstractContextManager[Any]]:
+    """Returns a context manager (path, fs) that yields a file's value and writes it as JSON."""
 
+    @contextlib.contextmanager
+    def modify(path: Any, fs: Any = None) -> Iterator[Any]:
+        file = Path(path)
+        value = parse(file.read_text(), path) if file.exists() else {}
+        yield value
+        file.write_text(json.dumps(value))
 
-@functools.lru_cache(maxsize=256)
-def _parsed(text: str, path: str, typ: str) -> Any:
-    if text.startswith("{"):
-        with contextlib.suppress(json.JSONDecodeError):  # YAML has braces of its own
-            return json.loads(text)
-    return _original(text, path, typ)
-
-
-@contextlib.contextmanager
-def _modify(path: Any, fs: Any = None) -> Iterator[Any]:
-    file = Path(path)
-    data = _parse(file.read_text(), path) if file.exists() else {}
-    yield data
-    file.write_text(json.dumps(data))
+    return modify
