@@ -77,7 +77,7 @@ def apply(args: Namespace) -> None:
 
 def save(args: Namespace) -> None:
     """Makes the best trials experiments of DVC."""
-    from ncsn.sweep.after import save_experiments  # type: ignore[import-not-found]
+    from ncsn.sweep.after import save_experiments
 
     name = _plan(args).name
     trials = _top(load_study(_storage(), name), args.top)

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 from ncsn.errors import UserError
 from ncsn.sweep.plan import Plan
-from ncsn.sweep.status import point_text, status_lines
+from ncsn.sweep.status import numbers, point_text, status_lines
 from ncsn.sweep.storage import load_study, open_storage, tally
 from ncsn.sweep.tracked import Tracked
 from ncsn.sweep.worker import Orders, next_grid_points, work
@@ -73,14 +73,24 @@ def run_study(
     done = len(tally(study.get_trials(deepcopy=False)).ended)
     say(f"{plan.name}: {plan.spec.purpose}")
     say(f"{done} of {orders.trials} trials ended before; {workers} workers")
+    ended = False
     try:
         _supervise(orders, workers, say)
+        ended = True
     finally:
-        for line in status_lines(study, orders.trials):
-            say(line)
-        name, direction = next(iter(plan.spec.objectives.items()))
-        for line in tracked.links(name, direction == "maximize"):
-            say(line)
+        _report(study, orders, tracked, say, interrupted=not ended)
+
+
+def _report(
+    study: optuna.Study, orders: Orders, tracked: Tracked, say: Say, *, interrupted: bool
+) -> None:
+    for line in status_lines(study, orders.trials):
+        say(line)
+    tracked.close(numbers(study), interrupted=interrupted)
+    name, direction = next(iter(orders.plan.spec.objectives.items()))
+    links = tracked.links(name, direction == "maximize")
+    for line in ["pages of `python pipeline/ui.py`:", *links] if links else []:
+        say(line)
 
 
 def _opened(storage: RDBStorage, plan: Plan, source: Mapping[str, Any], say: Say) -> optuna.Study:

@@ -28,13 +28,18 @@ class Project:
         return partial(reproduce_configuration, workspace)
 
     def data_facts(self, values: Mapping[str, Any]) -> "DataFacts":
-        """Returns what the advisor needs, from the data that the project has prepared.
+        """Returns what the advisor needs to know of the data under dotted `values`.
 
         Raises:
-            UserError: other data are prepared, or none.
+            UserError: the data cannot be had.
         """
         from ncsn.advice import data_facts
-        from ncsn.params import load_params
+        from ncsn.sweep.configuration import prepared_data
+        from ncsn.sweep.workspace import open_workspace
 
-        summary = load_params("paths", path=self.main / "params.yaml").paths.data_summary
-        return data_facts(self.main / summary, values["data.name"])
+        workspace = open_workspace(self.main, 0, allow_dirty=self.allow_dirty)
+        try:
+            return data_facts(prepared_data(workspace, values), values["data.name"])
+        finally:
+            if workspace.claim is not None:  # for the first worker
+                workspace.claim.release()

@@ -62,6 +62,22 @@ def status_lines(study: optuna.Study, trials: int) -> list[str]:
     return lines
 
 
+def numbers(study: optuna.Study) -> dict[str, float]:
+    """Counts of trials by state and the best value of each objective, by name."""
+    ended = tally(study.get_trials(deepcopy=False)).ended
+    found = {
+        f"trials/{word}": float(sum(trial.state == state for trial in ended))
+        for state, word in STATES.items()
+        if state != TrialState.RUNNING
+    }
+    names = study.user_attrs.get("spec", {}).get("objectives", {})
+    for i, (name, direction) in enumerate(names.items()):
+        values = [trial.values[i] for trial in study.best_trials]
+        if values:
+            found[f"best/{name}"] = min(values) if direction == "minimize" else max(values)
+    return found
+
+
 def counts(ended: Sequence[FrozenTrial]) -> str:
     """'3 complete, 1 pruned', what is none left out."""
     found = {word: sum(trial.state == state for trial in ended) for state, word in STATES.items()}

@@ -1,7 +1,7 @@
 """The study in MLflow, as far as MLflow will have it: a fault there is a warning, never an end."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +37,15 @@ class Tracked:
         from ncsn.tracking.studies import publish_trial
 
         return _guarded(lambda: publish_trial(self.run, record))
+
+    def close(self, counted: Mapping[str, float], *, interrupted: bool) -> None:
+        """Ends the parent run with numbers of the whole study."""
+        if self.run is None:
+            return
+        from ncsn.tracking.studies import close_study_run
+
+        status = "KILLED" if interrupted else "FINISHED"
+        _guarded(lambda: close_study_run(self.run, status, counted))
 
     def links(self, objective: str, largest: bool) -> list[str]:
         """Returns lines with the study's pages in MLflow."""
