@@ -51,6 +51,13 @@ class TrainParams(Section):
     log_every_steps: Count
     validate_every_steps: Count
     preview_every_steps: Count
+    frechet_samples: Annotated[int, Field(ge=0)]  # images drawn at each preview; 0 is off
+
+    @model_validator(mode="after")
+    def _enough_for_a_covariance(self) -> Self:
+        if self.frechet_samples == 1:
+            raise ValueError("frechet_samples: must be 0 (off) or at least 2")
+        return self
 
 
 class SampleParams(Section):
@@ -67,6 +74,21 @@ class OracleParams(Section):
 
     num_samples: Annotated[int, Field(ge=2)]
     num_draws: Annotated[int, Field(ge=2)]
+
+
+class IllustrateParams(Section):
+    """How many images are filled in, and how many are drawn without annealing."""
+
+    num_inpainted: Count
+    num_completions: Count
+    num_baseline: Annotated[int, Field(ge=2)]
+
+
+class NeighboursParams(Section):
+    """How many samples are looked up among the training images, and how many of those are kept."""
+
+    num_samples: Count
+    num_neighbours: Count
 
 
 class EvaluateParams(Section):
