@@ -1,7 +1,8 @@
 """InstanceNorm++ (Song & Ermon 2019, Appendix A.1) and what stands in for it.
 
-Two routes to one number: tensor operations, which compilers and accelerators fuse, and one with a
-derivative of its own for a CPU. Every norm takes (x, level) and applies the ELU that mostly follows.
+Two routes to one number: tensor operations, which compilers and accelerators fuse, and one with
+a derivative of its own for a CPU. Every norm takes (x, level) and applies the ELU that mostly
+follows.
 """
 
 from typing import Any
