@@ -88,6 +88,28 @@ def test_without_an_oracle_nothing_is_said_of_shares(
     assert list(table.columns) == ["level", "sigma", "loss", "standard_error"] and table.empty
 
 
+def test_the_exact_score_has_a_page_without_a_training(
+    make_results: Results, params: Params
+) -> None:
+    values = params.model_dump()
+    values["model"]["name"] = "oracle"
+    exact = replace(make_results(), log=[{"step": 0}], training_sigmas=[])
+    page = written(exact, checked_params(values))
+    assert "The exact score of the training images in place of a network" in page.text
+    assert "Nothing was trained" in page.text and "dotted" not in page.text
+    assert cost(exact, params).images_seen == 0
+
+
+def test_the_losses_of_a_continuous_training_stand_at_its_own_levels(
+    make_results: Results, params: Params
+) -> None:
+    wide = [10.0 / 3**level for level in range(10)]
+    page = written(replace(make_results(), training_sigmas=wide), params)
+    table = pd.read_csv(Path(params.paths.plots) / "final_level_losses.csv")
+    assert list(table["sigma"]) == pytest.approx(wide, rel=1e-5)
+    assert "dotted" not in page.text  # the least losses are those of the sampled ladder
+
+
 def test_the_bound_is_shown_for_the_weights_of_the_paper_alone(
     make_results: Results, params: Params
 ) -> None:
