@@ -37,6 +37,7 @@ def parsed() -> argparse.Namespace:
     chosen.add_argument("--best", action="store_true", help="the default")
     save = subparser("save", commands.save, "make the best trials experiments of DVC")
     save.add_argument("--top", type=_count, default=3, metavar="K")
+    save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
     confirm = subparser("confirm", commands.confirm, "draw the best again with fresh seeds")
     confirm.add_argument("--top", type=_count, default=3, metavar="K")
     confirm.add_argument("--seeds", type=_count, default=3, metavar="S")

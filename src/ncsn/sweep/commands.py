@@ -67,7 +67,7 @@ def list_studies(args: Namespace) -> None:
 
 def apply(args: Namespace) -> None:
     """Writes the values of a trial into params.yaml."""
-    from ncsn.sweep.after import apply_trial  # type: ignore[import-not-found]
+    from ncsn.sweep.after import apply_trial
 
     study = load_study(_storage(), _plan(args).name)
     trial = _top(study, 1)[0] if args.trial is None else _numbered(study, args.trial)
@@ -78,11 +78,14 @@ def apply(args: Namespace) -> None:
 def save(args: Namespace) -> None:
     """Makes the best trials experiments of DVC."""
     from ncsn.sweep.after import save_experiments
+    from ncsn.sweep.workspace import checked_source
 
+    checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
     name = _plan(args).name
     trials = _top(load_study(_storage(), name), args.top)
-    rows = [(f"{name}-{trial.number}", trial.user_attrs["values"]) for trial in trials]
-    print("\n".join(save_experiments(ROOT.resolve(), rows)))
+    rows = {f"{name}-{trial.number}": trial.user_attrs["values"] for trial in trials}
+    saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
+    print("\n".join([*saved, "`dvc exp show` lists them"]))
 
 
 def confirm(args: Namespace) -> None:

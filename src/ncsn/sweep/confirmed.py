@@ -35,7 +35,7 @@ def confirm_trials(
     Yields:
         A line a trial: what the search saw, then mean, spread and number of the fresh values.
     """
-    from ncsn.sweep.after import confirm  # type: ignore[import-not-found]
+    from ncsn.sweep.after import confirm
     from ncsn.sweep.workspace import open_workspace
 
     workspace = open_workspace(main, 0, allow_dirty=allow_dirty)
