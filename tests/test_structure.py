@@ -13,13 +13,24 @@ from ncsn.yaml_file import read_yaml
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 STAGES = stage_table(ROOT)
-TORCH_FREE = ("tracking", "report", "follow", "params", "io", "dag", "entry", "preset", "keys")
+TORCH_FREE = (
+    "tracking",
+    "report",
+    "follow",
+    "params",
+    "io",
+    "dag",
+    "entry",
+    "preset",
+    "keys",
+    "trial_record",
+)
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports"},
+    {"errors", "rng", "keys", "imports", "trial_record"},
     {"io", "entry", "progress"},
-    {"yaml_file"},
+    {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset"},

@@ -1,245 +1,39 @@
-"""params.yaml as typed, frozen models: one class a section, every rule beside its field.
+"""params.yaml as one typed, frozen object: the sections together, loading and complaints.
 
 The whole file is checked before any work starts, but a script gets only the sections it names
-(those that dvc.yaml lists for its stage). The file
-itself is read by `yaml_file`.
+(those that dvc.yaml lists for its stage). Classes of the sections: `sections`; the file itself is
+read by `yaml_file`.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from ncsn.errors import UserError, nearest
+from ncsn.sections.kinds import Section
+from ncsn.sections.shared import (
+    BaseParams,
+    DataParams,
+    ModelParams,
+    NoiseParams,
+    PathsParams,
+    SamplerParams,
+)
+from ncsn.sections.stages import (
+    EvaluateParams,
+    OracleParams,
+    ReferenceParams,
+    ReportParams,
+    SampleParams,
+    ToyParams,
+    TrackParams,
+    TrainParams,
+)
 from ncsn.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
-
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A section of params.yaml: strict types, no unknown keys, no missing keys, immutable."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class BaseParams(Section):
-    """What all stages share. Only `seed` decides results; the rest decides speed and safety."""
-
-    seed: Annotated[int, Field(ge=0)]
-    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    checkpoint_every_sec: Positive
-    max_batch_size: Count
-
-
-class PathsParams(Section):
-    """Where every file lies, relative to the project; dvc.yaml reads the same keys."""
-
-    train_images: str
-    test_images: str
-    data_summary: str
-    reference: str
-    reference_summary: str
-    checkpoint: str
-    train_log: str
-    previews: str
-    samples: str
-    trajectory: str
-    oracle_samples: str
-    oracle_summary: str
-    sample_summary: str
-    metrics: str
-    report: str
-    figures: str
-    plots: str
-    mlflow_run: str
-    toy_summary: str
-    toy_figures: str
-    work: str
-
-
-class DataParams(Section):
-    """Which images, and how `prepare` makes them."""
-
-    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "celeba", "npz", "folder"]
-    root: str  # downloads land here, and files already here are used first
-    path: str | None  # npz: the archive; folder, celeba: the folder of images
-    mirrors: Annotated[
-        tuple[str, ...], Field(strict=False)
-    ]  # addresses of folders, tried before the data set's own
-    center_crop: Count | None
-    image_size: Annotated[int, Field(ge=8)] | None
-    test_fraction: Annotated[float, Field(gt=0, lt=1)]  # for sources without a test split
-    num_train: Count | None
-    num_test: Count | None
-
-    @model_validator(mode="after")
-    def _path_where_needed(self) -> Self:
-        if self.name in ("npz", "folder", "celeba") and self.path is None:
-            raise ValueError(f"path: must be set for data.name '{self.name}'")
-        return self
-
-
-class ReferenceParams(Section):
-    """The real side of the evaluation: feature extractor and reference split."""
-
-    extractor: Literal["classifier", "inception-v3-compat"]
-    feature_layer: Literal["64", "192", "768", "2048", "128"]
-    weights_path: (
-        str | None
-    )  # inception-v3-compat: a state dict; null lets torch-fidelity download it
-    split: Literal["train", "test"]
-    classifier_steps: Count
-    pixel_frechet: bool
-
-    @model_validator(mode="after")
-    def _layer_of_extractor(self) -> Self:
-        layers = {"classifier": ("128",), "inception-v3-compat": ("64", "192", "768", "2048")}[
-            self.extractor
-        ]
-        if self.feature_layer not in layers:
-            raise ValueError(
-                f"feature_layer: must be one of {', '.join(layers)} for '{self.extractor}'"
-            )
-        return self
-
-
-class NoiseParams(Section):
-    """The geometric ladder sigma_1 > ... > sigma_L, in units of pixel values in [0, 1]."""
-
-    sigma_max: Positive
-    sigma_min: Positive
-    num_levels: Count
-
-    @model_validator(mode="after")
-    def _downhill(self) -> Self:
-        if self.num_levels > 1 and self.sigma_max <= self.sigma_min:
-            raise ValueError(f"sigma_max: must be larger than noise.sigma_min ({self.sigma_min})")
-        if self.num_levels == 1 and self.sigma_max != self.sigma_min:
-            raise ValueError(
-                f"sigma_max: must equal noise.sigma_min ({self.sigma_min}) when num_levels is 1"
-            )
-        return self
-
-
-class ModelParams(Section):
-    """The score network."""
-
-    name: Literal["ncsn", "ncsnv2"]
-    base_channels: Annotated[int, Field(ge=4)]
-
-
-class TrainParams(Section):
-    """How the score network is trained."""
-
-    objective: Literal["dsm"]
-    num_steps: Count
-    batch_size: Count
-    learning_rate: Positive
-    adam_beta1: Fraction
-    adam_beta2: Fraction
-    adam_eps: Positive
-    weight_power: float
-    ema_decay: Fraction
-    uniform_dequantisation: bool
-    random_flip: bool
-    log_every_steps: Count
-    validate_every_steps: Count
-    preview_every_steps: Count
-
-
-class SamplerParams(Section):
-    """The Markov chain. `epsilon` is Algorithm 1's: drift alpha/2, noise sqrt(alpha)."""
-
-    name: Literal["annealed_langevin", "consistent_annealed"]
-    epsilon: Positive
-    steps_per_level: Count
-    final_denoise: bool
-
-    @model_validator(mode="after")
-    def _one_step_where_consistent(self) -> Self:
-        if self.name == "consistent_annealed" and self.steps_per_level != 1:
-            rule = "must be 1 for consistent_annealed; more steps are a ladder of more levels"
-            raise ValueError(f"steps_per_level: {rule}")
-        return self
-
-
-class SampleParams(Section):
-    """How many images are drawn. Block b of `block_size` images draws its noise from (seed, b)."""
-
-    seed: Annotated[int, Field(ge=0)]
-    num_samples: Annotated[int, Field(ge=2)]
-    block_size: Count
-    num_trajectory_images: Count
-
-
-class OracleParams(Section):
-    """What is drawn with the exact score of the training images, under the same sampler."""
-
-    num_samples: Annotated[int, Field(ge=2)]
-    num_draws: Annotated[int, Field(ge=2)]
-
-
-class EvaluateParams(Section):
-    """Sizes inside the metrics of torch-fidelity."""
-
-    kid_subset_size: Annotated[int, Field(ge=2)]
-    kid_subsets: Count
-    prc_neighborhood: Count
-
-
-class ReportParams(Section):
-    """What the report shows."""
-
-    num_grid_images: Count
-
-
-class TrackParams(Section):
-    """Where MLflow keeps its runs. MLFLOW_TRACKING_URI in the environment wins over `uri`."""
-
-    uri: str
-    artifact_root: str
-    experiment: str
-    log_model: bool
-
-
-class ToyParams(Section):
-    """The 2-D studies. `sigma_*` are standard deviations of a mode, `scales_sigma_*` of noise."""
-
-    batch_size: Count
-    density_steps: Count
-    density_learning_rate: Positive
-    sigma_max: Positive
-    sigma_min: Annotated[float, Field(ge=1, allow_inf_nan=False)]
-    num_levels: Annotated[int, Field(ge=2)]
-    epsilon: Positive
-    steps_per_level: Count
-    num_samples: Annotated[int, Field(ge=2)]
-    num_seeds: Count
-    scales_sigma_max: Positive
-    scales_sigma_min: Positive
-    scales_num_levels: Annotated[int, Field(ge=2)]
-    scales_steps: Count
-    scales_learning_rate: Positive
-    scales_num_networks: Count
-    scales_num_samples: Annotated[int, Field(ge=2)]
-    manifold_sigma: Positive
-    manifold_steps: Count
-    manifold_learning_rate: Positive
-
-    @model_validator(mode="after")
-    def _downhill(self) -> Self:
-        for prefix in ("", "scales_"):
-            high, low = (getattr(self, f"{prefix}sigma_{end}") for end in ("max", "min"))
-            if high <= low:
-                rule = f"must be larger than toy.{prefix}sigma_min ({low})"
-                raise ValueError(f"{prefix}sigma_max: {rule}")
-        return self
 
 
 class Params(Section):

@@ -15,14 +15,24 @@ _MODE = "workflowType=machine_learning"
 
 def runs_link(experiment_id: str) -> str:
     """The table of all runs, the smallest FID first."""
-    key = quote(f"metrics.`{FID}`", safe="")
-    order = f"orderByKey={key}&orderByAsc=true"
-    return f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=TABLE&{order}"
+    return f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=TABLE{_order(FID)}"
 
 
-def charts_link(experiment_id: str) -> str:
-    """Curves, bars and images of all runs, over one another."""
-    return f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=CHART"
+def charts_link(
+    experiment_id: str, only: str = "", order_key: str = "", descending: bool = False
+) -> str:
+    """Curves, bars and images of runs, over one another.
+
+    Args:
+        experiment_id: the experiment.
+        only: MLflow's filter of runs; empty takes all.
+        order_key: metric that orders them; empty takes the newest first.
+        descending: whether the largest value comes first.
+    """
+    link = f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=CHART"
+    if only:
+        link += f"&searchFilter={quote(only, safe='')}"
+    return link + (_order(order_key, descending) if order_key else "")
 
 
 def run_link(experiment_id: str, run_id: str) -> str:
@@ -47,3 +57,8 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
         for ids in (list(run_ids), [experiment_id])
     )
     return f"/#/compare-runs?runs={runs}&experiments={experiments}&{_MODE}"
+
+
+def _order(metric: str, descending: bool = False) -> str:
+    key = quote(f"metrics.`{metric}`", safe="")
+    return f"&orderByKey={key}&orderByAsc={'false' if descending else 'true'}"

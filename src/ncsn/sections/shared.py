@@ -1,0 +1,109 @@
+"""The sections that stages share: base, paths, data, noise, model, sampler.
+
+One frozen class a section, every rule beside its field. Rules that join two sections stand in
+`params`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ncsn.sections.kinds import Count, Positive, Section
+
+
+class BaseParams(Section):
+    """What all stages share. Only `seed` decides results; the rest decides speed and safety."""
+
+    seed: Annotated[int, Field(ge=0)]
+    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    checkpoint_every_sec: Positive
+    max_batch_size: Count
+
+
+class PathsParams(Section):
+    """Where every file lies, relative to the project; dvc.yaml reads the same keys."""
+
+    train_images: str
+    test_images: str
+    data_summary: str
+    reference: str
+    reference_summary: str
+    checkpoint: str
+    train_log: str
+    previews: str
+    samples: str
+    trajectory: str
+    oracle_samples: str
+    oracle_summary: str
+    sample_summary: str
+    metrics: str
+    report: str
+    figures: str
+    plots: str
+    mlflow_run: str
+    toy_summary: str
+    toy_figures: str
+    work: str
+
+
+class DataParams(Section):
+    """Which images, and how `prepare` makes them."""
+
+    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "celeba", "npz", "folder"]
+    root: str  # downloads land here, and files already here are used first
+    path: str | None  # npz: the archive; folder, celeba: the folder of images
+    mirrors: Annotated[
+        tuple[str, ...], Field(strict=False)
+    ]  # addresses of folders, tried before the data set's own
+    center_crop: Count | None
+    image_size: Annotated[int, Field(ge=8)] | None
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]  # for sources without a test split
+    num_train: Count | None
+    num_test: Count | None
+
+    @model_validator(mode="after")
+    def _path_where_needed(self) -> Self:
+        if self.name in ("npz", "folder", "celeba") and self.path is None:
+            raise ValueError(f"path: must be set for data.name '{self.name}'")
+        return self
+
+
+class NoiseParams(Section):
+    """The geometric ladder sigma_1 > ... > sigma_L, in units of pixel values in [0, 1]."""
+
+    sigma_max: Positive
+    sigma_min: Positive
+    num_levels: Count
+
+    @model_validator(mode="after")
+    def _downhill(self) -> Self:
+        if self.num_levels > 1 and self.sigma_max <= self.sigma_min:
+            raise ValueError(f"sigma_max: must be larger than noise.sigma_min ({self.sigma_min})")
+        if self.num_levels == 1 and self.sigma_max != self.sigma_min:
+            raise ValueError(
+                f"sigma_max: must equal noise.sigma_min ({self.sigma_min}) when num_levels is 1"
+            )
+        return self
+
+
+class ModelParams(Section):
+    """The score network."""
+
+    name: Literal["ncsn", "ncsnv2"]
+    base_channels: Annotated[int, Field(ge=4)]
+
+
+class SamplerParams(Section):
+    """The Markov chain. `epsilon` is Algorithm 1's: drift alpha/2, noise sqrt(alpha)."""
+
+    name: Literal["annealed_langevin", "consistent_annealed"]
+    epsilon: Positive
+    steps_per_level: Count
+    final_denoise: bool
+
+    @model_validator(mode="after")
+    def _one_step_where_consistent(self) -> Self:
+        if self.name == "consistent_annealed" and self.steps_per_level != 1:
+            rule = "must be 1 for consistent_annealed; more steps are a ladder of more levels"
+            raise ValueError(f"steps_per_level: {rule}")
+        return self

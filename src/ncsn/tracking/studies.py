@@ -1,0 +1,237 @@
+"""A study as a parent run, each of its trials as a child, in an experiment of their own.
+
+Many workers write at once, and any of them may repeat what another one wrote: a run is found by
+its study and trial number, every time stamp is the trial's own, and what a run has is not sent
+twice. The driver opens the study first, which creates the store under its lock.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlflow.entities import Metric, Param, Run, RunTag
+from PIL import Image
+
+from ncsn import keys
+from ncsn.io import read_jsonl, read_npz
+from ncsn.params import TrackParams
+from ncsn.tracking.curve import SAMPLES
+from ncsn.tracking.links import charts_link, compare_link, run_link
+from ncsn.tracking.results import image_grid
+from ncsn.tracking.retry import retried
+from ncsn.tracking.run import KEY_TAG, find_or_create_run, find_run
+from ncsn.tracking.store import Store, open_store, store_lock
+from ncsn.trial_record import TrialRecord
+
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
+STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
+NUM_COMPARED = 10  # MLflow's compare page is slow with more
+_CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS)
+_PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+_INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
+_BATCH = 1000  # MLflow's limit of metrics a request
+
+
+class StudyRun(NamedTuple):
+    """The parent run of a study, open for children.
+
+    Attributes:
+        store: the store, with the experiment of the sweeps.
+        run_id: the parent.
+        name: the study's full name.
+        tags: what every child says of itself too.
+    """
+
+    store: Store
+    run_id: str
+    name: str
+    tags: dict[str, str]
+
+
+def open_study_run(
+    track: TrackParams, study_name: str, spec: Mapping[str, Any], root: str | Path = "."
+) -> StudyRun:
+    """Finds the parent run of a study or makes it; one that has ended is open again.
+
+    Args:
+        track: where the store is; the experiment is its own with `-sweeps` behind the name.
+        study_name: full name of the study.
+        spec: the study as JSON values; `purpose` becomes the run's description.
+        root: folder from which a relative store is taken.
+
+    Raises:
+        UserError: the store cannot be opened.
+    """
+    sweeps = track.model_copy(update={"experiment": f"{track.experiment}-sweeps"})
+    store = open_store(sweeps, root)
+    run = retried(find_or_create_run, store, f"study {study_name}", study_name)
+    run_id = str(run.info.run_id)
+    if run.info.status != STATUS["running"]:
+        retried(store.client.update_run, run_id, STATUS["running"])
+    if run.data.tags.get(STUDY_TAG) != study_name:
+        retried(store.client.log_dict, run_id, dict(spec), "study.json")
+        note = str(spec.get("purpose", ""))
+        _log(store, run_id, tags={_NOTE_TAG: note, STUDY_TAG: study_name})
+    tags = {key: run.data.tags[key] for key in _INHERITED if key in run.data.tags}
+    return StudyRun(store, run_id, study_name, tags)
+
+
+def publish_trial(study: StudyRun, trial: TrialRecord) -> str:
+    """Writes a trial into its child run and returns the run's id; a repetition changes nothing.
+
+    A running trial may be published too, and again when it has ended.
+
+    Raises:
+        UserError: the store stays locked or cannot be reached.
+    """
+    with store_lock(study.store.uri, "trials"):
+        run = retried(_child, study, trial)
+        run_id = str(run.info.run_id)
+        if run.data.tags.get(STATE_TAG) == trial.state:
+            return run_id
+        _log(study.store, run_id, _metrics(trial), _params(trial), _tags(trial))
+        if trial.samples is not None:
+            retried(_publish_grid, study.store, run_id, trial.samples)
+        if trial.state != "running":
+            end = _milliseconds(trial.finished)
+            retried(study.store.client.set_terminated, run_id, STATUS[trial.state], end)
+        _log(study.store, run_id, tags={STATE_TAG: trial.state})
+    return run_id
+
+
+def close_study_run(
+    study: StudyRun, status: str, metrics: Mapping[str, float], files: Sequence[Path] = ()
+) -> None:
+    """Ends the parent run with numbers of the whole study and with files such as its report.
+
+    Args:
+        study: the parent run.
+        status: FINISHED, or KILLED for a study that was interrupted.
+        metrics: by name; they are the newest values, earlier ones stay in the history.
+        files: artifacts; one of the same name is replaced.
+    """
+    now = int(time.time() * 1000)
+    points = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
+    _log(study.store, study.run_id, points)
+    for path in files:
+        retried(study.store.client.log_artifact, study.run_id, str(path), "report")
+    retried(study.store.client.set_terminated, study.run_id, status)
+
+
+def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = False) -> list[str]:
+    """Returns lines "what: path of MLflow's pages" for the study's charts, best runs and parent.
+
+    Args:
+        study: the parent run.
+        objective: metric by which runs are ordered.
+        largest: whether larger values are better.
+    """
+    experiment = study.store.experiment_id
+    best = _best_runs(study, objective, largest)
+    charts = charts_link(experiment, children_filter(study), objective, largest)
+    lines = [f"charts of the trials: {charts}"]
+    if len(best) > 1:
+        lines.append(f"best {len(best)} trials compared: {compare_link(experiment, best)}")
+    return [*lines, f"the study: {run_link(experiment, study.run_id)}"]
+
+
+def children_filter(study: StudyRun) -> str:
+    """Returns MLflow's filter for the trials of a study."""
+    return f"tags.`{_PARENT_TAG}` = '{study.run_id}'"
+
+
+def _best_runs(study: StudyRun, objective: str, largest: bool) -> list[str]:
+    order = f"metrics.`{objective}` {'DESC' if largest else 'ASC'}"
+    wanted = f"{children_filter(study)} and attributes.status = '{STATUS['complete']}'"
+    found = study.store.client.search_runs(
+        [study.store.experiment_id], wanted, max_results=NUM_COMPARED, order_by=[order]
+    )
+    return [str(run.info.run_id) for run in found if objective in run.data.metrics]
+
+
+def _child(study: StudyRun, trial: TrialRecord) -> Run:
+    client, experiment = study.store.client, study.store.experiment_id
+    key = f"study {study.name} trial {trial.number}"
+    found = find_run(client, experiment, key)
+    if found is not None:
+        return found
+    tags = {KEY_TAG: key, STUDY_TAG: study.name, TRIAL_TAG: str(trial.number)}
+    tags |= {_PARENT_TAG: study.run_id} | study.tags
+    name = f"{study.name} {trial.number}"
+    return client.create_run(experiment, _milliseconds(trial.started), tags, name)
+
+
+def _params(trial: TrialRecord) -> dict[str, str]:
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in trial.values.items()
+    }
+
+
+def _tags(trial: TrialRecord) -> dict[str, str]:
+    """Conditions of metrics, how each stage came to its result, and the training's lineage."""
+    texts = {key: value for key, value in trial.metrics.items() if isinstance(value, str)}
+    texts |= {f"ncsn.stage.{name}": how for name, how in trial.stages.items()}
+    own = {
+        "ncsn.origin": trial.origin,
+        "ncsn.worker": trial.worker,
+        "ncsn.train_key": trial.train_key,
+        "ncsn.reason": trial.reason,
+        "ncsn.seeds": json.dumps(list(trial.seeds)) if trial.seeds else None,
+    }
+    return texts | {key: str(value) for key, value in own.items() if value is not None}
+
+
+def _metrics(trial: TrialRecord) -> list[Metric]:
+    """Everything bears the trial's own time, so that sending it twice is the same as once."""
+    at = _milliseconds(trial.finished or trial.started) or 0
+    numbers = {key: value for key, value in trial.metrics.items() if not isinstance(value, str)}
+    numbers |= {f"seconds/{name}": value for name, value in trial.seconds.items()}
+    points = [Metric(key, float(value), at, 0) for key, value in numbers.items()]
+    return [*points, *_curve(trial, at)] if trial.state != "running" else points
+
+
+def _curve(trial: TrialRecord, at: int) -> Iterator[Metric]:
+    if trial.train_log is None or not trial.train_log.exists():
+        return
+    for row in read_jsonl(trial.train_log):
+        for key in _CURVES:
+            if key in row:
+                yield Metric(key, float(row[key]), at, row["step"])
+
+
+def _publish_grid(store: Store, run_id: str, samples: Path) -> None:
+    if not samples.exists() or store.client.list_artifacts(run_id, "images"):
+        return
+    picture = Image.fromarray(image_grid(read_npz(samples)["arr_0"]))
+    store.client.log_image(run_id, picture, key=SAMPLES, step=0, synchronous=True)
+
+
+def _log(
+    store: Store,
+    run_id: str,
+    metrics: Sequence[Metric] = (),
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """One request for up to a thousand metrics, params and tags."""
+    sent = [Param(key, value) for key, value in (params or {}).items()]
+    said = [RunTag(key, value) for key, value in (tags or {}).items()]
+    for start in range(0, max(len(metrics), 1), _BATCH):
+        batch = metrics[start : start + _BATCH]
+        first = start == 0
+        retried(
+            store.client.log_batch,
+            run_id,
+            batch,
+            sent if first else [],
+            said if first else [],
+            True,
+        )
+
+
+def _milliseconds(moment: str | None) -> int | None:
+    return None if moment is None else int(datetime.fromisoformat(moment).timestamp() * 1000)

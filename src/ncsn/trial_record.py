@@ -1,0 +1,93 @@
+"""One trial of a study, as plain values: what sweeps tell the tracking store and the reports.
+
+Neither Optuna nor MLflow is needed to make or read a record. `as_attrs` gives the values in the
+form in which Optuna keeps them, `from_attrs` reads them back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+State = Literal["complete", "pruned", "failed", "running"]
+ATTRS = (  # what a trial's own attributes hold; number and state are Optuna's
+    "origin",
+    "worker",
+    "stages",
+    "seconds",
+    "train_key",
+    "metrics",
+    "by_seed",
+    "values",
+    "seeds",
+    "reason",
+    "started",
+    "finished",
+)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial.
+
+    Attributes:
+        number: its place in the study, from 0.
+        state: how it ended, or that it has not.
+        values: dotted params keys and the values that it overrode.
+        metrics: numbers (means over the seeds), and strings that are their conditions, by the keys
+            of metrics.json.
+        by_seed: with several seeds, each number of `metrics` at each of them, in their order.
+        stages: how each stage came to its result: "ran", "cached" or "unchanged".
+        seconds: wall time of each stage.
+        train_key: key of its training; equal keys mean the same network. None before it is known.
+        worker: who ran it.
+        origin: "advised", "present" or "sampler": who chose the values.
+        reason: why it was pruned or failed, None for the others.
+        started: UTC, ISO 8601.
+        finished: UTC, ISO 8601; None while it runs.
+        seeds: seeds of the samples, one a repetition.
+        samples: .npz of its generated images, None without one.
+        train_log: its train_log.jsonl, None without one.
+    """
+
+    number: int
+    state: State
+    values: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float | str] = field(default_factory=dict)
+    by_seed: Mapping[str, list[float]] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    train_key: str | None = None
+    worker: str | int | None = None
+    origin: str = "sampler"
+    reason: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    seeds: tuple[int, ...] = ()
+    samples: Path | None = None
+    train_log: Path | None = None
+
+    def as_attrs(self) -> dict[str, Any]:
+        """Returns the attributes of ATTRS as JSON values."""
+        record = asdict(self)
+        return {name: _json(record[name]) for name in ATTRS}
+
+    @classmethod
+    def from_attrs(cls, number: int, state: State, attrs: Mapping[str, Any]) -> Self:
+        """Returns the record that a trial's attributes describe; missing ones take defaults."""
+        known = {name: attrs[name] for name in ATTRS if attrs.get(name) is not None}
+        return cls(number, state, **known | {"seeds": tuple(known.get("seeds", ()))})
+
+    def train_ran(self) -> bool:
+        """Whether this trial itself trained a network."""
+        return self.stages.get("train") == "ran"
+
+    def wall_seconds(self) -> float:
+        """Seconds of all its stages together."""
+        return float(sum(self.seconds.values()))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
