@@ -11,10 +11,11 @@ from ncsn.build.score_net import build_score_net, build_sigmas
 from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
+from ncsn.execution import placed
 from ncsn.follow import following
 from ncsn.io import whole_file, whole_folder
 from ncsn.params import load_params
-from ncsn.training import LOG, PREVIEWS, Task, train
+from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
 
 
@@ -29,13 +30,15 @@ def main() -> None:
     net = build_score_net(params.model, params.noise, images.shape[1:], params.base.seed)
     described = {name: getattr(params, name).model_dump() for name in ("noise", "model", "train")}
     objective = build_objective(params.train, sigmas)
-    task = Task(net.to(device), objective, images, held_out, sigmas, described)
+    task = Task(placed(net, device), objective, images, held_out, sigmas, described)
     with work_folder("train", paths.work) as folder:
         with following(folder / LOG, folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)
         with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
             shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
             shutil.copy(folder / LOG, log)
+        with whole_file(paths.train_cost) as cost:
+            shutil.copy(folder / COST, cost)
         save_checkpoint(paths.checkpoint, checkpoint)
     seconds = time.perf_counter() - begin
     print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")

@@ -34,7 +34,7 @@ RINGS = [
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset"},
-    {"data", "work", "checkpoint", "batches", "advice"},
+    {"data", "work", "checkpoint", "batches", "cost", "execution", "advice"},
     {"classifier"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},

@@ -17,7 +17,10 @@ from torch.func import functional_call
 
 from ncsn.batches import Batch, as_floats, draw_batch
 from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.cost import Forecast, training_flops
 from ncsn.ema import WeightAverage
+from ncsn.execution import Gradients, autocast_dtype, in_precision, network_scores
+from ncsn.io import write_json
 from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
 from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import write_preview
@@ -30,6 +33,7 @@ Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]  # score_fn, x, 
 
 NUM_VALIDATION = 2000  # pairs of a held-out image and a level
 CHECKPOINT = "checkpoint.pt"
+COST = "cost.json"
 LOG = "train_log.jsonl"
 PREVIEWS = "previews"
 
@@ -85,6 +89,21 @@ class _State:
         self.window.load(saved.window)
 
 
+class Way:
+    """How the device takes a step: the network's function, and its gradients."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        precision: str,
+        compile_choice: str,
+        device: torch.device,
+        flops: float,
+    ):
+        self.score_fn = network_scores(net, device, precision, compile_choice, flops)
+        self.gradients = Gradients(net, keep_buffers=device.type == "cuda")
+
+
 def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
     """Trains a network, going on from the checkpoint in `folder` when there is one.
 
@@ -100,15 +119,20 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     Raises:
         UserError: a loss is not finite.
     """
-    state = _State(task, params)
+    state, device = _State(task, params), task.images.device
     if (folder / CHECKPOINT).exists():
-        state.load(load_checkpoint(folder / CHECKPOINT, task.images.device), task)
+        state.load(load_checkpoint(folder / CHECKPOINT, device), task)
+    flops = _write_cost(task, params, folder)
+    to_do = (params.num_steps - state.step) * params.batch_size
+    forecast = Forecast("train", "image", to_do, flops, device)
+    way = Way(task.net, params.precision, base.compile, device, flops * to_do)
     cut_back(folder / LOG, folder / PREVIEWS, state.step)
     saved_at = time.monotonic()
     rate = _Rate(state.step)
     with progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar:
         while state.step < params.num_steps:
-            _step(task, state, params, base.seed)
+            _step(task, state, params, base.seed, way)
+            forecast.update(params.batch_size)
             _watch(task, state, params, base.seed, folder, rate)
             bar.update()
             if time.monotonic() - saved_at > base.checkpoint_every_sec:
@@ -117,7 +141,15 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     return state.checkpoint(task)
 
 
-def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
+def _write_cost(task: Task, params: TrainParams, folder: Path) -> int:
+    flops = training_flops(task.net, task.images.shape[1:])
+    num_images = params.num_steps * params.batch_size
+    cost = {"flops_per_image": flops, "num_images": num_images, "flops": flops * num_images}
+    write_json(folder / COST, cost)
+    return flops
+
+
+def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -> None:
     batch = draw_batch(
         task.images,
         len(task.sigmas),
@@ -127,9 +159,7 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
         uniform_dequantisation=params.uniform_dequantisation,
         random_flip=params.random_flip,
     )
-    losses = task.objective(task.net, *batch)
-    state.optimizer.zero_grad(set_to_none=True)
-    losses.mean().backward()
+    losses = way.gradients.compute(task.objective, way.score_fn, *batch)
     state.optimizer.step()
     state.average.update()
     state.window.add(losses, batch.level)
@@ -170,7 +200,8 @@ def _watch(
     if not (log or validate or preview):
         return
     rate.pause()
-    averaged = partial(_averaged_scores, task.net, state.average)
+    dtype = autocast_dtype(params.precision, task.images.device)
+    averaged = in_precision(partial(_averaged_scores, task.net, state.average), dtype)
     row: dict[str, float] = {"step": state.step}
     if log:
         row |= state.window.means() | {STEPS_PER_SEC: rate.read(state.step)}

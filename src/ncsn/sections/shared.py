@@ -18,6 +18,7 @@ class BaseParams(Section):
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     checkpoint_every_sec: Positive
     max_batch_size: Count
+    compile: Literal["auto", "always", "never"]
 
 
 class PathsParams(Section):
@@ -30,6 +31,7 @@ class PathsParams(Section):
     reference_summary: str
     checkpoint: str
     train_log: str
+    train_cost: str
     previews: str
     samples: str
     trajectory: str
