@@ -1,5 +1,5 @@
-"""Takes generated images and the reference folder; leaves the metrics with their conditions,
-of the network's images and of the oracle's. Only they go through the extractor.
+"""Takes generated images and the reference folder; leaves the metrics with their conditions.
+Only the generated images go through the extractor.
 Run it with `dvc repro evaluate`."""
 
 import time
@@ -18,19 +18,18 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("base", "paths", "reference", "evaluate")
     paths, seed = params.paths, params.base.seed
-    data_summary = read_json(paths.data_summary)
-    metrics, oracle = (
-        evaluate_images(
-            read_samples(path),
-            read_reference(paths.reference, params.reference, seed, data_summary),
-            params.evaluate,
-            seed,
-            build_device(params.base),
-            params.base.max_batch_size,
-        )
-        for path in (paths.samples, paths.oracle_samples)
+    reference = read_reference(
+        paths.reference, params.reference, seed, read_json(paths.data_summary)
     )
-    write_json(paths.metrics, metrics | keys.oracle_metrics(oracle))
+    metrics = evaluate_images(
+        read_samples(paths.samples),
+        reference,
+        params.evaluate,
+        seed,
+        build_device(params.base),
+        params.base.max_batch_size,
+    )
+    write_json(paths.metrics, metrics)
     conditions = f"{metrics[keys.EXTRACTOR]}, layer {metrics[keys.FEATURE_LAYER]}"
     counts = f"{metrics[keys.FID_NUM_SAMPLES]} samples against {metrics[keys.NUM_REFERENCE]}"
     score = "" if keys.ISC_MEAN in metrics else "; no Inception Score: no class scores there"

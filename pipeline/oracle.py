@@ -1,17 +1,20 @@
-"""Takes the train split; leaves images drawn with its exact score, and the least losses.
-What they miss is the share of the schedule; what a network misses beyond that is its own.
+"""Takes the train split and the reference folder; leaves images drawn with the exact score of
+the split, their metrics, and the least losses. What they miss is the share of the schedule.
 Run it with `dvc repro oracle`."""
 
 import time
 
+from ncsn import keys
 from ncsn.build.device import build_device
 from ncsn.build.sampler import build_sampler, evaluations_per_image
 from ncsn.build.score_net import build_sigmas
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
-from ncsn.io import write_json, write_npz
+from ncsn.evaluation import evaluate_images
+from ncsn.io import read_json, write_json, write_npz
 from ncsn.oracles import data_oracle, least_dsm_loss
 from ncsn.params import load_params
+from ncsn.reference import read_reference
 from ncsn.rng import generator
 from ncsn.sampling import Draw, draw_samples
 from ncsn.work import work_folder
@@ -20,8 +23,11 @@ from ncsn.work import work_folder
 def main() -> None:
     """The stage."""
     begin = time.perf_counter()
-    params = load_params("base", "paths", "noise", "train", "sampler", "sample", "oracle")
+    params = load_params(
+        "base", "paths", "noise", "train", "sampler", "sample", "oracle", "reference", "evaluate"
+    )
     paths, device, oracle = params.paths, build_device(params.base), params.oracle
+    seed, batch_size = params.base.seed, params.base.max_batch_size
     images = to_chw(load_split(paths.train_images).images).to(device)
     sigmas, dequantised = build_sigmas(params.noise), params.train.uniform_dequantisation
     score_fn = data_oracle(images, sigmas.to(device), dequantised=dequantised)
@@ -29,17 +35,23 @@ def main() -> None:
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
     draw = Draw(chain, score_fn, sigmas.to(device), tuple(images.shape[1:]), evaluations)
     wanted = params.sample.model_copy(update={"num_samples": oracle.num_samples})
+    reference = read_reference(
+        paths.reference, params.reference, seed, read_json(paths.data_summary)
+    )
     with work_folder("oracle", paths.work) as folder:
-        samples = draw_samples(draw, wanted, params.base.max_batch_size, folder)
+        samples = draw_samples(draw, wanted, batch_size, folder).images
         draws = generator(params.sample.seed, "least-loss")
         least = least_dsm_loss(
             images, sigmas, draws, num_draws=oracle.num_draws, dequantised=dequantised
         )
-        write_npz(paths.oracle_samples, arr_0=samples.images)
+        write_npz(paths.oracle_samples, arr_0=samples)
     losses = {name: values.tolist() for name, values in least._asdict().items()}
     write_json(paths.oracle_summary, {"sigmas": sigmas.tolist(), **losses})
+    metrics = evaluate_images(samples, reference, params.evaluate, seed, device, batch_size)
+    write_json(paths.oracle_metrics, keys.oracle_metrics(metrics))
     seconds = time.perf_counter() - begin
-    print(f"{paths.oracle_samples}: {len(samples.images)} images, {seconds:.1f} s")
+    fid = f"FID {metrics[keys.FID]:.4g} with the exact score"
+    print(f"{paths.oracle_metrics}: {fid}, {len(samples)} samples, {seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
-    net = placed(build_trained_net(saved.params, saved.image_shape, saved.ema), device)
-    sigmas = build_sigmas(params.noise).to(device)
+    sigmas = build_sigmas(params.noise)
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
+    net, sigmas = placed(net, device), sigmas.to(device)
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
     flops = forward_flops(net, saved.image_shape)
     to_do = flops * evaluations * params.sample.num_samples

@@ -1,4 +1,4 @@
-"""Takes the prepared images; leaves a checkpoint, a log and preview grids.
+"""Takes the prepared images and the training noise; leaves a checkpoint, a log and preview grids.
 A killed training goes on from its last checkpoint when nothing that decides it has changed.
 Run it with `dvc repro train`."""
 
@@ -7,13 +7,13 @@ import time
 
 from ncsn.build.device import build_device
 from ncsn.build.objective import build_objective
-from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
-from ncsn.io import whole_file, whole_folder
+from ncsn.io import read_json, whole_file, whole_folder
 from ncsn.params import load_params
 from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
@@ -22,15 +22,26 @@ from ncsn.work import work_folder
 def main() -> None:
     """The stage."""
     begin = time.perf_counter()
-    params = load_params("base", "paths", "noise", "model", "train")
+    params = load_params("base", "paths", "model", "train")
     paths, device = params.paths, build_device(params.base)
     images = to_chw(load_split(paths.train_images).images).to(device)
     held_out = to_chw(load_split(paths.test_images).images).to(device)
-    sigmas = build_sigmas(params.noise).to(device)
-    net = build_score_net(params.model, params.noise, images.shape[1:], params.base.seed)
-    described = {name: getattr(params, name).model_dump() for name in ("noise", "model", "train")}
+    noise = read_json(paths.training_noise)
+    sigmas = trained_sigmas(noise).to(device)
+    net = build_score_net(
+        params.model,
+        sigmas,
+        images.shape[1:],
+        params.base.seed,
+        points=images,
+        dequantised=params.train.uniform_dequantisation,
+    )
+    net = placed(net, device)
+    described = {name: getattr(params, name).model_dump() for name in ("model", "train")}
+    described["noise"] = noise
     objective = build_objective(params.train, sigmas)
-    task = Task(placed(net, device), objective, images, held_out, sigmas, described)
+    sigma_range = tuple(noise["range"]) if "range" in noise else None
+    task = Task(net, objective, images, held_out, sigmas, described, sigma_range)
     with work_folder("train", paths.work) as folder:
         with following(folder / LOG, folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)

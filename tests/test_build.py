@@ -5,14 +5,15 @@ import torch
 
 from ncsn.build.device import build_device
 from ncsn.build.sampler import build_sampler, evaluations_per_image
-from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.build.score_net import build_score_net
 from ncsn.errors import UserError
-from ncsn.params import BaseParams, ModelParams, NoiseParams, SamplerParams
+from ncsn.noise import geometric_sigmas
+from ncsn.params import BaseParams, ModelParams, SamplerParams
 from ncsn.rng import generator
 from ncsn.samplers.consistent import consistent_annealed
 from ncsn.samplers.langevin import annealed_langevin
 
-NOISE = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=5)
+SIGMAS = geometric_sigmas(1.0, 0.1, 5)
 
 
 def _noise():
@@ -26,7 +27,7 @@ def _score(x, level):
 
 @pytest.mark.parametrize("final_denoise", [False, True])
 def test_the_names_of_samplers_stand_for_the_functions(final_denoise):
-    sigmas, x = build_sigmas(NOISE), torch.rand(3, 1, 2, 2, generator=generator("x"))
+    sigmas, x = SIGMAS, torch.rand(3, 1, 2, 2, generator=generator("x"))
     options = {"epsilon": 0.01, "final_denoise": final_denoise}
     names = {
         "annealed_langevin": (
@@ -51,7 +52,7 @@ def test_the_names_of_samplers_stand_for_the_functions(final_denoise):
 def test_a_network_depends_on_its_seed_and_leaves_the_global_generator_alone():
     model = ModelParams(name="ncsn", base_channels=4)
     before = torch.get_rng_state()
-    nets = [build_score_net(model, NOISE, (1, 8, 8), seed) for seed in (1, 1, 2)]
+    nets = [build_score_net(model, SIGMAS, (1, 8, 8), seed) for seed in (1, 1, 2)]
     assert torch.equal(torch.get_rng_state(), before)
     weights = [torch.cat([p.flatten() for p in net.parameters()]) for net in nets]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

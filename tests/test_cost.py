@@ -5,16 +5,18 @@ import torch
 from torch import nn
 
 import ncsn.cost
-from ncsn.build.score_net import build_score_net
+from ncsn.build.score_net import build_score_net, build_sigmas
 from ncsn.cost import Forecast, forward_flops, training_flops
 from ncsn.params import ModelParams, NoiseParams
 
+LADDER = {"training": "ladder", "range_max": 1.0, "range_min": 0.01}
 CPU = torch.device("cpu")
 
 
 def _net(base_channels=4, shape=(1, 8, 8)):
-    noise = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=3)
-    return build_score_net(ModelParams(name="ncsn", base_channels=base_channels), noise, shape)
+    noise = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=3, **LADDER)
+    model = ModelParams(name="ncsn", base_channels=base_channels)
+    return build_score_net(model, build_sigmas(noise), shape)
 
 
 class _OneConv(nn.Module):
@@ -65,11 +67,11 @@ def test_the_forecast_says_one_line_after_the_warm_up(monkeypatch, capsys):
         forecast.update(64)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    # 640 images between two readings of a clock that advances by 1 s at each
+    # 11 steps between readings at 0 s and 3 s
     assert lines[0].startswith(
-        "train: 1 GFLOP an image, 6.34 TFLOP to do; 320 images/s (320 GFLOP"
+        "train: 1 GFLOP an image, 6.34 TFLOP to do; 234.7 images/s (235 GFLOP"
     )
-    assert lines[0].endswith("18 s to go")
+    assert lines[0].endswith("24 s to go")
 
 
 def test_work_without_a_cost_says_nothing(monkeypatch, capsys):

@@ -6,27 +6,19 @@ import pytest
 import torch
 
 from ncsn import execution
-from ncsn.build.score_net import build_score_net, build_sigmas
-from ncsn.errors import UserError
-from ncsn.execution import (
-    Gradients,
-    autocast_dtype,
-    compiled,
-    compiling_pays,
-    in_parts,
-    network_scores,
-)
+from ncsn.build.score_net import build_score_net
+from ncsn.execution import autocast_dtype, compiled, compiling_pays, network_scores
 from ncsn.losses import denoising_score_matching
-from ncsn.params import ModelParams, NoiseParams
+from ncsn.noise import geometric_sigmas
+from ncsn.params import ModelParams
 from ncsn.rng import generator
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-NOISE = NoiseParams(sigma_max=1.0, sigma_min=0.01, num_levels=10)
-SIGMAS = build_sigmas(NOISE)
+SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 
 
 def _net(name="ncsn", shape=(1, 8, 8)):
-    return build_score_net(ModelParams(name=name, base_channels=8), NOISE, shape, seed=1)
+    return build_score_net(ModelParams(name=name, base_channels=8), SIGMAS, shape, seed=1)
 
 
 def _batch(count=20, shape=(1, 8, 8)):
@@ -49,7 +41,7 @@ def _errors(score_fn, net, shape):
 
 @pytest.mark.parametrize("name", ["ncsn", "ncsnv2"])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 10)])
-@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("bf16", 0.04)])
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("bf16", 0.08)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_scores_of_every_level_stay_near_those_in_fp64(name, shape, precision, bound, layout):
     net = _net(name, shape)
@@ -111,44 +103,3 @@ def test_compiled_scores_and_gradients_stay_near_those_in_fp64():
     denoising_score_matching(fast, x, level, z, SIGMAS).mean().backward()
     for mine, theirs in zip(net.parameters(), exact.parameters(), strict=True):
         torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=1e-3, atol=1e-4)
-
-
-def _out_of_memory_above(limit, score_fn, seen):
-    def scores(x, level):
-        seen.append(len(x))
-        if len(x) > limit:
-            raise torch.OutOfMemoryError("out of memory")
-        return score_fn(x, level)
-
-    return scores
-
-
-@pytest.mark.parametrize("keep_buffers", [False, True])
-def test_gradients_in_parts_are_those_of_the_whole_batch(keep_buffers, capsys):
-    whole, parts, seen = _net(), _net(), []
-    objective = lambda *batch: denoising_score_matching(*batch, SIGMAS)  # noqa: E731
-    losses = Gradients(whole).compute(objective, whole, *_batch())
-    gradients = Gradients(parts, keep_buffers=keep_buffers)
-    scores = _out_of_memory_above(7, parts, seen)
-    for _ in range(2):  # the size that fits is remembered, and gradients start anew
-        again = gradients.compute(objective, scores, *_batch())
-    assert seen == [20, 10, 5, 5, 5, 5, 5, 5, 5, 5]
-    assert capsys.readouterr().err.count("notice: training: out of memory") == 2
-    torch.testing.assert_close(again, losses)
-    for mine, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
-
-
-def test_scores_in_parts_are_those_of_the_whole_batch(capsys):
-    x, level, _ = _batch()
-    double, seen = (lambda x, level: 2 * x), []
-    scores = in_parts(_out_of_memory_above(8, double, seen), "sampling")
-    assert torch.equal(scores(x, level), 2 * x) and torch.equal(scores(x, level), 2 * x)
-    assert seen == [20, 10, 5, 5, 5, 5, 5, 5, 5, 5]
-    assert "going on with 5 images at once" in capsys.readouterr().err
-
-
-def test_memory_for_not_even_one_image_is_an_error_that_says_what_to_do():
-    scores = in_parts(_out_of_memory_above(0, None, []), "sampling")
-    with pytest.raises(UserError, match="sampling: one image at a time.*base.device"):
-        scores(*_batch()[:2])

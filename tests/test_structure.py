@@ -8,6 +8,9 @@ import pytest
 
 from ncsn.dag import configuration_key, declared_params, stage_key, stage_table
 from ncsn.imports import direct_imports, imported_modules
+from ncsn.io import write_json
+from ncsn.params import load_params
+from ncsn.training_noise import training_noise
 from ncsn.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -33,9 +36,9 @@ RINGS = [
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset"},
-    {"data", "work", "checkpoint", "batches", "cost", "execution", "advice"},
-    {"classifier"},
+    {"dag", "preset", "training_noise"},
+    {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
+    {"classifier", "execution"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},
     {"training", "metrics", "toy", "inception"},
@@ -139,6 +142,9 @@ def project(tmp_path):
         path = tmp_path / "artifacts" / "data" / f"{split}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"images")
+    noise = tmp_path / "artifacts" / "noise" / "training_noise.json"
+    noise.parent.mkdir(parents=True)
+    noise.write_text("{}")
     return tmp_path
 
 
@@ -158,6 +164,27 @@ def test_the_key_of_training_ignores_sampling_but_not_the_learning_rate_or_the_d
     assert other != key
     (project / "artifacts" / "data" / "train.npz").write_bytes(b"others")
     assert stage_key("train", project) != other
+
+
+def test_moving_the_ladder_trains_again_only_where_it_was_trained_on(project):
+    noise_file = project / "artifacts" / "noise" / "training_noise.json"
+
+    def training_key() -> str:  # after the stage `noise`
+        params = load_params("noise", "model", path=project / "params.yaml")
+        write_json(noise_file, training_noise(params.noise, params.model.name))
+        return stage_key("train", project)
+
+    first = training_key()
+    _edit(project, "num_levels: 10    ", "num_levels: 11    ")
+    assert training_key() != first
+    _edit(project, "name: ncsn ", "name: ncsnv2 ")
+    _edit(project, "training: ladder", "training: continuous")
+    continuous = training_key()
+    _edit(project, "num_levels: 11", "num_levels: 12")
+    _edit(project, "sigma_max: 1.0   ", "sigma_max: 2.0   ")
+    assert training_key() == continuous
+    _edit(project, "range_max: 6.0", "range_max: 7.0")
+    assert training_key() != continuous
 
 
 def test_the_key_of_a_configuration_changes_with_what_decides_the_metrics(project):

@@ -9,15 +9,16 @@ import ncsn.previews
 import ncsn.training
 from ncsn.batches import Batch
 from ncsn.build.objective import build_objective
-from ncsn.build.score_net import build_score_net, build_sigmas, build_trained_net
+from ncsn.build.score_net import build_score_net, build_trained_net, trained_sigmas
 from ncsn.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.errors import UserError
 from ncsn.keys import STEPS_PER_SEC, TRAIN_LOSS, VAL_LOSS, level_key
-from ncsn.params import BaseParams, ModelParams, NoiseParams, TrainParams
+from ncsn.params import BaseParams, ModelParams, TrainParams
 from ncsn.rng import generator
 from ncsn.training import CHECKPOINT, LOG, PREVIEWS, Task, train
+from ncsn.training_noise import ladder
 
-NOISE = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=3)
+NOISE = {"training": "ladder", "sigmas": ladder(1.0, 0.1, 3)}
 MODEL = ModelParams(name="ncsn", base_channels=4)
 BASE = BaseParams(
     seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
@@ -47,10 +48,10 @@ def _params(**changes):
 
 
 def _task(params):
-    sigmas = build_sigmas(NOISE)
+    sigmas = trained_sigmas(NOISE)
     images = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch.uint8)
-    net = build_score_net(MODEL, NOISE, (1, 8, 8), seed=1)
-    described = {"noise": NOISE.model_dump(), "model": MODEL.model_dump()}
+    net = build_score_net(MODEL, sigmas, (1, 8, 8), seed=1)
+    described = {"noise": NOISE, "model": MODEL.model_dump(), "train": params.model_dump()}
     return Task(net, build_objective(params, sigmas), images, images[:6], sigmas, described)
 
 

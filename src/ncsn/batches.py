@@ -14,7 +14,10 @@ from ncsn.rng import generator
 
 
 class Batch(NamedTuple):
-    """Clean images x (B, C, H, W) in [0, 1], noise levels (B,), standard normal z."""
+    """Clean images x (B, C, H, W) in [0, 1], noise levels (B,), standard normal z.
+
+    A level is an index into the ladder, int64, or with a continuous training the sigma itself.
+    """
 
     x: Tensor
     level: Tensor
@@ -45,6 +48,7 @@ def draw_batch(
     *,
     uniform_dequantisation: bool,
     random_flip: bool,
+    sigma_range: tuple[float, float] | None = None,
 ) -> Batch:
     """Draws the batch of one step from (seed, step), on the device of the images.
 
@@ -56,6 +60,8 @@ def draw_batch(
         step: from 0.
         uniform_dequantisation: (k + u) / 256 with u uniform in [0, 1), as the paper; else k / 255.
         random_flip: mirrors each image left to right with probability 1/2.
+        sigma_range: largest and smallest sigma of a continuous training, which draws sigmas in
+            place of levels; None draws levels.
     """
     device = images.device
     draws = generator(seed, "train", step, device=device)
@@ -64,8 +70,16 @@ def draw_batch(
     if random_flip:
         flipped = torch.rand(batch_size, generator=draws, device=device) < 0.5
         x = torch.where(flipped[:, None, None, None], x.flip(3), x)
-    level = torch.randint(num_levels, (batch_size,), generator=draws, device=device)
+    if sigma_range is None:
+        level = torch.randint(num_levels, (batch_size,), generator=draws, device=device)
+    else:
+        level = log_uniform(*sigma_range, torch.rand(batch_size, generator=draws, device=device))
     return Batch(x, level, torch.randn(x.shape, generator=draws, device=device))
+
+
+def log_uniform(largest: float, smallest: float, uniform: Tensor) -> Tensor:
+    """From `largest` where `uniform` is 0 to `smallest` where it is 1, even in the logarithm."""
+    return largest * (smallest / largest) ** uniform
 
 
 def as_floats(images: Tensor, dequantise: torch.Generator | None) -> Tensor:

@@ -21,7 +21,8 @@ FORMAT = 1
 class Checkpoint:
     """A training after `step` steps.
 
-    `params` holds the sections noise, model and train as plain dicts; `image_shape` is (C, H, W);
+    `params` holds the sections model and train as plain dicts, and as `noise` how the training
+    drew its noise (see `training_noise`); `image_shape` is (C, H, W);
     `ema` are the averaged weights, those to sample with; `window` are the sums of the loss since
     the last logged line, so that a resumed log equals an unbroken one.
     """

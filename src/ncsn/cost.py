@@ -8,11 +8,14 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
+
+from ncsn.io import write_json
 
 WARM_UP_CALLS = 10
 WARM_UP_SEC = 1.0
@@ -38,6 +41,19 @@ def training_flops(net: nn.Module, image_shape: Sequence[int]) -> int:
     with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         torch.autograd.grad(net(x, level).sum(), parameters)
     return counter.get_total_flops()
+
+
+def write_training_cost(
+    path: Path, net: nn.Module, image_shape: Sequence[int], num_images: int
+) -> int:
+    """Writes what a training on `num_images` images costs; returns the FLOPs of one image.
+
+    An exact score costs nothing and sees no image.
+    """
+    flops = training_flops(net, image_shape)
+    seen = num_images if flops else 0
+    write_json(path, {"flops_per_image": flops, "num_images": seen, "flops": flops * seen})
+    return flops
 
 
 class Forecast:

@@ -16,7 +16,7 @@ from ncsn.params import PARAMS_FILE
 from ncsn.yaml_file import read_yaml
 
 DVC_FILE = Path("dvc.yaml")
-RESULT_STAGES = ("prepare", "reference", "train", "sample", "oracle", "evaluate")
+RESULT_STAGES = ("prepare", "reference", "noise", "train", "sample", "oracle", "evaluate")
 
 
 def stage_table(root: str | Path = ".") -> dict[str, dict[str, Any]]:

@@ -31,7 +31,8 @@ def denoising_score_matching(
     Args:
         score_fn: maps (x_noisy, level) to scores of the shape of x.
         x: clean data, shape (B, ...).
-        level: index into `sigmas` for each sample, int64, shape (B,).
+        level: index into `sigmas` for each sample, int64, shape (B,); or the sigma of each sample
+            itself, in the dtype of x.
         z: standard normal noise of the shape of x.
         sigmas: the ladder in the units of x, shape (L,).
         weight_power: exponent of sigma in the level's weight.
@@ -39,7 +40,8 @@ def denoising_score_matching(
     Returns:
         Losses, shape (B,).
     """
-    sigma = sigmas.to(x.dtype)[level].view(-1, *[1] * (x.dim() - 1))
+    sigma = level if level.is_floating_point() else sigmas.to(x.dtype)[level]
+    sigma = sigma.view(-1, *[1] * (x.dim() - 1))
     score = score_fn(x + sigma * z, level)
     per_level = 0.5 * (sigma * score + z).flatten(1).square().sum(1)
     return per_level * sigma.flatten() ** (weight_power - 2)

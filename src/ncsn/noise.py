@@ -30,3 +30,18 @@ def geometric_sigmas(sigma_max: float, sigma_min: float, num_levels: int) -> Ten
     sigmas = sigma_max * (sigma_min / sigma_max) ** exponent
     sigmas[0], sigmas[-1] = sigma_max, sigma_min
     return sigmas
+
+
+def ladder_index(level: Tensor, sigmas: Tensor) -> Tensor:
+    """Index of the level of a ladder nearest to each noise level, in the logarithm of sigma.
+
+    Args:
+        level: indices, int64, which are returned as they are; or sigmas, floating; shape (B,).
+        sigmas: the ladder, shape (L,).
+
+    Returns:
+        Indices, int64, shape (B,).
+    """
+    if not level.is_floating_point():
+        return level
+    return (level[:, None].log() - sigmas.to(level.dtype).log()).abs().argmin(1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 ScoreFn = Callable[[Tensor, Tensor], Tensor]
 
@@ -93,6 +93,28 @@ def data_oracle(
         )
 
     return score_fn
+
+
+class DataScore(nn.Module):
+    """The exact score of training images in the form of a network, to be saved and sampled.
+
+    The state dict holds the images, uint8, and nothing else. The other arguments are those of
+    `data_oracle`, which answers the same.
+    """
+
+    points: Tensor
+    sigmas: Tensor
+
+    def __init__(self, points: Tensor, sigmas: Tensor, *, dequantised: bool):
+        super().__init__()
+        self.dequantised = dequantised
+        self.register_buffer("points", points)
+        self.register_buffer("sigmas", sigmas, persistent=False)
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Scores at x (B, C, H, W); level is an index into the ladder or a sigma, shape (B,)."""
+        sigma = level if level.is_floating_point() else self.sigmas[level]
+        return smoothed_data_score(x, sigma, self.points, dequantised=self.dequantised)
 
 
 def least_dsm_loss(

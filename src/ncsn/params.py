@@ -55,6 +55,13 @@ class Params(Section):
     toy: ToyParams
 
     @model_validator(mode="after")
+    def _sigmas_for_the_network(self) -> Self:
+        if self.noise.training == "continuous" and self.model.name == "ncsn":
+            rule = "must be 'ncsnv2', whose score is s(x) / sigma"
+            raise ValueError(f"model.name: {rule}, where noise.training is 'continuous'")
+        return self
+
+    @model_validator(mode="after")
     def _consistent_step(self) -> Self:
         """The range of arXiv 2009.05475: 1 - gamma < epsilon / (2 sigma_L^2) < 1 + gamma."""
         if self.sampler.name != "consistent_annealed":

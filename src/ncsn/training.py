@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +18,11 @@ from torch.func import functional_call
 
 from ncsn.batches import Batch, as_floats, draw_batch
 from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from ncsn.cost import Forecast, training_flops
+from ncsn.cost import Forecast, write_training_cost
 from ncsn.ema import WeightAverage
-from ncsn.execution import Gradients, autocast_dtype, in_precision, network_scores
-from ncsn.io import write_json
+from ncsn.execution import Way, autocast_dtype, in_precision
 from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
+from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import write_preview
 from ncsn.progress import progress_bar
@@ -43,7 +44,8 @@ class Task:
     """What is trained on what: all that the loop needs besides its params.
 
     `images` and `held_out` are uint8, shape (N, C, H, W), on the network's device; `sigmas` is the
-    ladder; `described` goes into the checkpoint as its params.
+    ladder of the training, or with a `sigma_range`, from which a continuous one draws, the ladder
+    of its reports; `described` goes into the checkpoint as its params.
     """
 
     net: nn.Module
@@ -51,7 +53,8 @@ class Task:
     images: Tensor
     held_out: Tensor
     sigmas: Tensor
-    described: dict[str, dict[str, object]]
+    described: dict[str, dict[str, Any]]
+    sigma_range: tuple[float, float] | None = None
 
 
 class _State:
@@ -89,23 +92,10 @@ class _State:
         self.window.load(saved.window)
 
 
-class Way:
-    """How the device takes a step: the network's function, and its gradients."""
-
-    def __init__(
-        self,
-        net: nn.Module,
-        precision: str,
-        compile_choice: str,
-        device: torch.device,
-        flops: float,
-    ):
-        self.score_fn = network_scores(net, device, precision, compile_choice, flops)
-        self.gradients = Gradients(net, keep_buffers=device.type == "cuda")
-
-
 def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
     """Trains a network, going on from the checkpoint in `folder` when there is one.
+
+    A network without parameters, the exact score, is finished at step 0.
 
     Args:
         task: network, objective and images; the network ends with its raw weights.
@@ -119,10 +109,13 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     Raises:
         UserError: a loss is not finite.
     """
+    num_images = params.num_steps * params.batch_size
+    flops = write_training_cost(folder / COST, task.net, task.images.shape[1:], num_images)
+    if next(task.net.parameters(), None) is None:
+        return _nothing_to_train(task, folder)
     state, device = _State(task, params), task.images.device
     if (folder / CHECKPOINT).exists():
         state.load(load_checkpoint(folder / CHECKPOINT, device), task)
-    flops = _write_cost(task, params, folder)
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     way = Way(task.net, params.precision, base.compile, device, flops * to_do)
@@ -141,12 +134,12 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     return state.checkpoint(task)
 
 
-def _write_cost(task: Task, params: TrainParams, folder: Path) -> int:
-    flops = training_flops(task.net, task.images.shape[1:])
-    num_images = params.num_steps * params.batch_size
-    cost = {"flops_per_image": flops, "num_images": num_images, "flops": flops * num_images}
-    write_json(folder / COST, cost)
-    return flops
+def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
+    cut_back(folder / LOG, folder / PREVIEWS, -1)
+    append_row(folder / LOG, {"step": 0})
+    channels, height, width = task.images.shape[1:]
+    state = task.net.state_dict()
+    return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
 
 
 def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -> None:
@@ -158,11 +151,12 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -
         state.step,
         uniform_dequantisation=params.uniform_dequantisation,
         random_flip=params.random_flip,
+        sigma_range=task.sigma_range,
     )
     losses = way.gradients.compute(task.objective, way.score_fn, *batch)
     state.optimizer.step()
     state.average.update()
-    state.window.add(losses, batch.level)
+    state.window.add(losses, ladder_index(batch.level, task.sigmas))
     state.step += 1
 
 

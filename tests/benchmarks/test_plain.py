@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.build.score_net import build_score_net
 from ncsn.losses import denoising_score_matching
-from ncsn.params import ModelParams, NoiseParams
+from ncsn.noise import geometric_sigmas
+from ncsn.params import ModelParams
 from ncsn.rng import generator
 from ncsn.samplers.langevin import annealed_langevin
 
@@ -17,12 +18,12 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import plain  # noqa: E402
 
-NOISE = NoiseParams(sigma_max=1.0, sigma_min=0.1, num_levels=4)
+SIGMAS = geometric_sigmas(1.0, 0.1, 4)
 
 
 def _nets(channels, height, width):
     model = ModelParams(name="ncsn", base_channels=4)
-    ours = build_score_net(model, NOISE, (channels, height, width), seed=3)
+    ours = build_score_net(model, SIGMAS, (channels, height, width), seed=3)
     theirs = plain.PlainRefineNet(channels, 4, 4)
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
@@ -43,7 +44,7 @@ def test_both_ways_give_the_same_scores(channels, height, width, with_gradients)
 
 def test_both_ways_have_the_same_gradients():
     ours, theirs = _nets(1, 8, 8)
-    sigmas, x = build_sigmas(NOISE), torch.rand(6, 1, 8, 8, generator=generator("x"))
+    sigmas, x = SIGMAS, torch.rand(6, 1, 8, 8, generator=generator("x"))
     level, z = torch.arange(6) % 4, torch.randn(6, 1, 8, 8, generator=generator("z"))
     for net in (ours, theirs):
         denoising_score_matching(net, x, level, z, sigmas).mean().backward()
@@ -59,7 +60,7 @@ def test_plain_training_lowers_its_loss():
     _, net = _nets(1, 8, 8)
     images = np.full((32, 8, 8, 1), 77, np.uint8)
     steps = plain.plain_training(
-        net, images, build_sigmas(NOISE), batch_size=16, random_flip=True, learning_rate=5e-3
+        net, images, SIGMAS, batch_size=16, random_flip=True, learning_rate=5e-3
     )
     losses = [next(steps) for _ in range(30)]
     assert np.mean(losses[-5:]) < np.mean(losses[:3])
@@ -67,7 +68,7 @@ def test_plain_training_lowers_its_loss():
 
 def test_the_plain_chain_is_algorithm_1():
     """A Gaussian's score: both chains end with the same mean and spread."""
-    sigmas, start = build_sigmas(NOISE), torch.rand(2000, 1, 2, 2, generator=generator("x"))
+    sigmas, start = SIGMAS, torch.rand(2000, 1, 2, 2, generator=generator("x"))
 
     def score(x, level):
         return (0.5 - x) / (0.2**2 + sigmas[level].float().view(-1, 1, 1, 1) ** 2)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from ncsn.build.score_net import build_score_net, build_sigmas
+from ncsn.build.score_net import build_score_net
 from ncsn.nets.layers import ConditionalInstanceNormPlus
 from ncsn.nets.refinenet_v2 import ScaledRefineNet, cascades_for
 from ncsn.noise import geometric_sigmas
-from ncsn.params import ModelParams, NoiseParams
+from ncsn.params import ModelParams
 from ncsn.rng import generator
 
 SIGMAS = geometric_sigmas(50, 0.01, 10)
@@ -73,11 +73,11 @@ def test_every_parameter_has_a_gradient():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-def test_it_is_built_by_name_with_the_ladder_of_the_params():
-    noise = NoiseParams(sigma_max=16.0, sigma_min=0.01, num_levels=95)
-    net = build_score_net(ModelParams(name="ncsnv2", base_channels=4), noise, (1, 28, 28))
+def test_it_is_built_by_name_with_its_ladder():
+    sigmas = geometric_sigmas(16.0, 0.01, 95)
+    net = build_score_net(ModelParams(name="ncsnv2", base_channels=4), sigmas, (1, 28, 28))
     assert isinstance(net, ScaledRefineNet)
-    torch.testing.assert_close(net.sigmas, build_sigmas(noise).float())
+    torch.testing.assert_close(net.sigmas, sigmas.float())
 
 
 def test_a_number_of_cascades_that_was_never_released_is_refused():

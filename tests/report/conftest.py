@@ -102,6 +102,7 @@ def results(
             "pairwise": {"max": 5.61, "median": 3.02, "num_points": 160},
         },
         reference=reference,
+        training_sigmas=sigmas.tolist(),
         log=training_log(rng, num_steps, sigmas, samples[0].size / 2, validated),
         samples=samples,
         train=train,

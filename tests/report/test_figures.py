@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from ncsn import keys
-from ncsn.params import NoiseParams
 from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
 from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import LevelLosses, least_level_losses, level_losses, loss_curve
 
 Results = Callable[..., ReportInputs]
-LADDER = NoiseParams(sigma_max=1.0, sigma_min=0.01, num_levels=10)
+LADDER = np.geomspace(1.0, 0.01, 10).tolist()
 NONE = pd.DataFrame({"step": [], "loss": []})
 
 
@@ -33,7 +32,10 @@ def test_the_training_chart_holds_the_logged_values(make_results: Results) -> No
 
 def test_least_reachable_losses_are_reference_lines(make_results: Results) -> None:
     results = make_results()
-    losses, least = level_losses(results.log, LADDER), least_level_losses(results.oracle, 2)
+    losses, least = (
+        level_losses(results.log, LADDER),
+        least_level_losses(results.oracle, 2, LADDER),
+    )
     assert losses is not None and least is not None
     plain = plot_level_losses(losses, None).axes[1]
     right = plot_level_losses(losses, None, least).axes[1]
@@ -71,9 +73,8 @@ def test_a_loss_over_many_decades_goes_on_a_log_axis_but_a_negative_one_does_not
 @pytest.mark.parametrize("num_levels", [1, 10, 232])
 def test_one_colour_scale_serves_both_panels(make_results: Results, num_levels: int) -> None:
     sigma_max = 50.0 if num_levels > 1 else 0.01
-    noise = NoiseParams(sigma_max=sigma_max, sigma_min=0.01, num_levels=num_levels)
-    log = make_results(num_levels=num_levels, sigma_max=sigma_max, num_steps=500).log
-    losses = level_losses(log, noise)
+    results = make_results(num_levels=num_levels, sigma_max=sigma_max, num_steps=500)
+    losses = level_losses(results.log, results.training_sigmas)
     assert losses is not None
     left, right, bar = plot_level_losses(losses, None).axes
     points = right.collections[0]

@@ -8,7 +8,6 @@ import pytest
 
 from ncsn import keys
 from ncsn.noise import geometric_sigmas
-from ncsn.params import NoiseParams
 from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import (
     bar_table,
@@ -23,7 +22,7 @@ from ncsn.report.tables import (
 )
 
 Results = Callable[..., ReportInputs]
-TEN_LEVELS = NoiseParams(sigma_max=1.0, sigma_min=0.01, num_levels=10)
+TEN_LEVELS = geometric_sigmas(1.0, 0.01, 10).tolist()
 
 
 def test_curves_keep_training_and_validation_apart(make_results: Results) -> None:
@@ -51,12 +50,11 @@ def test_a_running_mean_lowers_the_variance_by_its_width() -> None:
 @pytest.mark.parametrize("num_levels", [1, 10, 232])
 def test_levels_meet_the_sigmas_of_the_ladder(make_results: Results, num_levels: int) -> None:
     sigma_max = 50.0 if num_levels > 1 else 0.01
-    noise = NoiseParams(sigma_max=sigma_max, sigma_min=0.01, num_levels=num_levels)
+    ladder = geometric_sigmas(sigma_max, 0.01, num_levels)
     log = make_results(num_levels=num_levels, sigma_max=sigma_max, num_steps=500).log
-    losses = level_losses(log, noise)
+    losses = level_losses(log, ladder.tolist())
     assert losses is not None and losses.key == keys.VAL_LOSS
     final = final_level_losses(losses)
-    ladder = geometric_sigmas(sigma_max, 0.01, num_levels)
     np.testing.assert_allclose(final["sigma"], ladder.numpy(), rtol=1e-12)
     last = [line for line in log if keys.VAL_LOSS in line][-1]
     expected = [last[keys.level_key(keys.VAL_LOSS, level)] for level in range(num_levels)]
@@ -109,11 +107,13 @@ def test_metrics_that_were_not_measured_are_left_out(make_results: Results) -> N
 
 def test_least_losses_are_left_out_where_weights_differ(make_results: Results) -> None:
     oracle = make_results().oracle
-    least = least_level_losses(oracle, 2.0)
+    sigmas = make_results().training_sigmas
+    least = least_level_losses(oracle, 2.0, sigmas)
     assert least is not None and oracle is not None
     assert list(least["loss"]) == oracle["mean"] and list(least["level"]) == list(range(10))
-    assert least_level_losses(oracle, 1.0) is None
-    assert least_level_losses(None, 2.0) is None
+    assert least_level_losses(oracle, 1.0, sigmas) is None
+    assert least_level_losses(None, 2.0, sigmas) is None
+    assert least_level_losses(oracle, 2.0, sigmas[1:]) is None  # losses of another ladder
 
 
 def test_bars_name_the_features_and_hold_each_side_as_a_row(make_results: Results) -> None:

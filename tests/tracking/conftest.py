@@ -126,5 +126,6 @@ def _results(paths: Any) -> dict[str, dict[str, Any]]:
         },
         paths.reference_summary: {"floor/fid": 1.5, "reference/classifier_test_accuracy": 0.98},
         paths.sample_summary: {"num_samples": 500, "network_evaluations_per_image": 1000},
+        paths.oracle_metrics: {"oracle/fid": 3.5},
         paths.metrics: {"eval/fid": 12.25, "eval/kid_mean": 0.01, "eval/extractor": "classifier"},
     }

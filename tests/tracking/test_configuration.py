@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncsn.build.score_net import build_score_net
+from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import Checkpoint, save_checkpoint
 from ncsn.params import load_params
 from ncsn.tracking.configuration import present_run, publish_configuration
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import present_key
 from ncsn.tracking.store import Store, open_store
+from ncsn.training_noise import training_noise
 from ncsn.yaml_file import read_yaml
 
 Edit = Callable[[str, str, Any], None]
@@ -21,8 +22,10 @@ Edit = Callable[[str, str, Any], None]
 
 def _checkpoint(path: str) -> None:
     params = load_params("noise", "model", "train")
-    net = build_score_net(params.model, params.noise, (1, 8, 8))
-    described = {name: getattr(params, name).model_dump() for name in ("noise", "model", "train")}
+    noise = training_noise(params.noise, params.model.name)
+    net = build_score_net(params.model, trained_sigmas(noise), (1, 8, 8))
+    described = {name: getattr(params, name).model_dump() for name in ("model", "train")}
+    described["noise"] = noise
     weights = net.state_dict()
     save_checkpoint(path, Checkpoint(9, described, (1, 8, 8), weights, weights, {}, {}))
 

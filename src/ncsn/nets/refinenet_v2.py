@@ -41,12 +41,14 @@ class ScaledRefineNet(RefineNet):
 
         Args:
             x: images around [0, 1], shape (B, C, H, W); H and W at least 8.
-            level: index into the ladder of each image's noise level, int64, shape (B,).
+            level: index into the ladder of each image's noise level, int64, shape (B,); or the
+                sigma of each image itself, floating.
 
         Returns:
             Scores in units of 1 / pixel value, shape (B, C, H, W).
         """
-        return super().forward(x, level) / self.sigmas[level].view(-1, 1, 1, 1)
+        sigma = level if level.is_floating_point() else self.sigmas[level]
+        return super().forward(x, level) / sigma.view(-1, 1, 1, 1)
 
 
 def cascades_for(height: int, width: int) -> int:

@@ -21,7 +21,9 @@ class ReportInputs:
     Attributes:
         data: summary of the prepared data, by split.
         reference: floors and the extractor's own quality.
-        log: one mapping a logged training step; empty where nothing was trained.
+        training_sigmas: levels of the logged losses, largest first; empty where nothing was
+            trained.
+        log: one mapping a logged training step.
         samples: generated images, uint8, shape (N, H, W, C), C is 1 or 3.
         train: training images in the form of `samples`.
         real: held-out images in the form of `samples`.
@@ -34,6 +36,7 @@ class ReportInputs:
 
     data: dict[str, Any]
     reference: dict[str, Any]
+    training_sigmas: list[float]
     log: list[dict[str, Any]]
     samples: np.ndarray
     train: np.ndarray
@@ -56,6 +59,7 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
     return ReportInputs(
         data=read_json(paths.data_summary),
         reference=read_json(paths.reference_summary),
+        training_sigmas=read_json(paths.training_noise).get("sigmas", []),
         log=read_jsonl(paths.train_log),
         samples=read_npz(paths.samples)["arr_0"],
         train=read_npz(paths.train_images)["images"],
@@ -63,6 +67,6 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         trajectory=trajectory["images"],
         trajectory_sigmas=trajectory["sigmas"],
         sampling=read_json(paths.sample_summary),
-        metrics=read_json(paths.metrics),
+        metrics=read_json(paths.metrics) | read_json(paths.oracle_metrics),
         oracle=read_json(paths.oracle_summary) if has_oracle else None,
     )

@@ -59,7 +59,9 @@ def render_page(
             metrics=metrics,
             floor_note=_floor_note(inputs),
             share_notes=share_notes(metrics[0], params.reference.split),
-            has_least_loss=least_level_losses(inputs.oracle, params.train.weight_power)
+            has_least_loss=least_level_losses(
+                inputs.oracle, params.train.weight_power, inputs.training_sigmas
+            )
             is not None,
             accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
             pictures={name: _data_uri(png) for name, png in pictures.items()},
@@ -90,14 +92,15 @@ def configuration(params: Params) -> dict[str, dict[str, str]]:
 
 def cost(inputs: ReportInputs, params: Params) -> Cost:
     """Returns the counts that a person weighs against the metrics."""
-    images_seen = params.train.num_steps * params.train.batch_size
+    num_steps = params.train.num_steps if inputs.training_sigmas else 0
+    images_seen = num_steps * params.train.batch_size
     speed = loss_curve(inputs.log, keys.STEPS_PER_SEC)["loss"]
     return Cost(
         evaluations_per_image=inputs.sampling["network_evaluations_per_image"],
         num_samples=inputs.sampling["num_samples"],
         num_levels=params.noise.num_levels,
         steps_per_level=params.sampler.steps_per_level,
-        num_steps=params.train.num_steps,
+        num_steps=num_steps,
         batch_size=params.train.batch_size,
         images_seen=images_seen,
         passes=images_seen / inputs.data["train"]["count"],

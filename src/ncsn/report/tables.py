@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from ncsn import keys
-from ncsn.params import NoiseParams
 
 _LEVEL = re.compile(r"_level_(\d+)$")
 
@@ -103,8 +102,13 @@ def smoothed(curve: pd.DataFrame) -> np.ndarray:
     return (total[last + 1] - total[first]) / (last + 1 - first)
 
 
-def level_losses(log: Sequence[Mapping[str, Any]], noise: NoiseParams) -> LevelLosses | None:
-    """Returns the loss per level from validation lines, else from training lines, else None."""
+def level_losses(log: Sequence[Mapping[str, Any]], sigmas: Sequence[float]) -> LevelLosses | None:
+    """Returns the loss per level from validation lines, else from training lines, else None.
+
+    Args:
+        log: lines of the training log.
+        sigmas: the level of each index, largest first.
+    """
     for key in (keys.VAL_LOSS, keys.TRAIN_LOSS):
         rows = [
             (line["step"], int(match[1]), value)
@@ -115,9 +119,7 @@ def level_losses(log: Sequence[Mapping[str, Any]], noise: NoiseParams) -> LevelL
         if rows:
             table = pd.DataFrame(rows, columns=["step", "level", "loss"])
             table = table.sort_values(["level", "step"], ignore_index=True)
-            # noise.geometric_sigmas without torch, whose import takes longer than the report
-            sigmas = np.geomspace(noise.sigma_max, noise.sigma_min, noise.num_levels)
-            table.insert(2, "sigma", sigmas[table["level"]])
+            table.insert(2, "sigma", np.asarray(sigmas)[table["level"]])
             return LevelLosses(table, key)
     return None
 
@@ -128,18 +130,22 @@ def final_level_losses(losses: LevelLosses) -> pd.DataFrame:
 
 
 def least_level_losses(
-    oracle: Mapping[str, Any] | None, weight_power: float
+    oracle: Mapping[str, Any] | None, weight_power: float, sigmas: Sequence[float]
 ) -> pd.DataFrame | None:
     """Returns columns level, sigma, loss and standard_error: what no network gets below.
 
-    None without an oracle, and where the weights of the training are not the sigma^2 of its
-    losses, so that the two could not be compared.
+    None without an oracle, and where the two could not be compared: the weights of the training
+    are not the sigma^2 of the oracle's losses, or its levels `sigmas` not those of the oracle.
     """
-    if oracle is None or weight_power != 2:
+    if oracle is None or weight_power != 2 or not _same(oracle["sigmas"], sigmas):
         return None
     columns = {"loss": oracle["mean"], "standard_error": oracle["standard_error"]}
     levels = range(len(oracle["sigmas"]))
     return pd.DataFrame({"level": levels, "sigma": oracle["sigmas"], **columns})
+
+
+def _same(first: Sequence[float], second: Sequence[float]) -> bool:
+    return len(first) == len(second) and np.allclose(first, second, rtol=1e-6, atol=0)
 
 
 def metric_rows(

@@ -52,13 +52,13 @@ def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
     nearest = nearest_images(shown, inputs.train, NUM_NEIGHBOURS)
     figures["neighbours"] = plot_neighbours(shown, inputs.train[nearest])
     zero_score_loss = _zero_score_loss(params, inputs.samples[0].size)
-    least = least_level_losses(inputs.oracle, params.train.weight_power)
+    least = least_level_losses(inputs.oracle, params.train.weight_power, inputs.training_sigmas)
     training = loss_curve(inputs.log, keys.TRAIN_LOSS)
     if len(training):
         validation = loss_curve(inputs.log, keys.VAL_LOSS)
         least_loss = None if least is None else float(least["loss"].mean())
         figures["training"] = plot_training(training, validation, zero_score_loss, least_loss)
-    losses = level_losses(inputs.log, params.noise)
+    losses = level_losses(inputs.log, inputs.training_sigmas)
     if losses is not None:
         figures["level_losses"] = plot_level_losses(losses, zero_score_loss, least)
     return {name: png_bytes(figure) for name, figure in figures.items()}
@@ -68,8 +68,8 @@ def plot_tables(
     inputs: ReportInputs, params: Params, metrics: Sequence[Metric]
 ) -> dict[str, pd.DataFrame]:
     """Returns the tables behind the plots of dvc.yaml, by name; empty without a training."""
-    losses = level_losses(inputs.log, params.noise)
-    least = least_level_losses(inputs.oracle, params.train.weight_power)
+    losses = level_losses(inputs.log, inputs.training_sigmas)
+    least = least_level_losses(inputs.oracle, params.train.weight_power, inputs.training_sigmas)
     empty = pd.DataFrame(columns=["level", "sigma", "loss"])
     return {
         "training": loss_curve(inputs.log, keys.TRAIN_LOSS),

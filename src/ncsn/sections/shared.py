@@ -29,6 +29,7 @@ class PathsParams(Section):
     data_summary: str
     reference: str
     reference_summary: str
+    training_noise: str
     checkpoint: str
     train_log: str
     train_cost: str
@@ -37,6 +38,7 @@ class PathsParams(Section):
     trajectory: str
     oracle_samples: str
     oracle_summary: str
+    oracle_metrics: str
     sample_summary: str
     metrics: str
     report: str
@@ -71,11 +73,18 @@ class DataParams(Section):
 
 
 class NoiseParams(Section):
-    """The geometric ladder sigma_1 > ... > sigma_L, in units of pixel values in [0, 1]."""
+    """The geometric ladder sigma_1 > ... > sigma_L, in units of pixel values in [0, 1].
+
+    The network is trained on this ladder, or on sigmas drawn log-uniformly from a range that
+    holds it; every ladder in the range can then be sampled with one training.
+    """
 
     sigma_max: Positive
     sigma_min: Positive
     num_levels: Count
+    training: Literal["ladder", "continuous"]
+    range_max: Positive  # of a continuous training
+    range_min: Positive
 
     @model_validator(mode="after")
     def _downhill(self) -> Self:
@@ -87,11 +96,25 @@ class NoiseParams(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _inside_the_range(self) -> Self:
+        if self.range_max <= self.range_min:
+            raise ValueError(f"range_max: must be larger than noise.range_min ({self.range_min})")
+        if self.training == "continuous":
+            rule = "of the continuous training"
+            if self.sigma_max > self.range_max:
+                limit = f"noise.range_max ({self.range_max})"
+                raise ValueError(f"sigma_max: must not be larger than {limit} {rule}")
+            if self.sigma_min < self.range_min:
+                limit = f"noise.range_min ({self.range_min})"
+                raise ValueError(f"sigma_min: must not be smaller than {limit} {rule}")
+        return self
+
 
 class ModelParams(Section):
-    """The score network."""
+    """The score network, or `oracle`: the exact score of the training images."""
 
-    name: Literal["ncsn", "ncsnv2"]
+    name: Literal["ncsn", "ncsnv2", "oracle"]
     base_channels: Annotated[int, Field(ge=4)]
 
 

@@ -22,6 +22,7 @@ from ncsn.tracking.run import FINISHED, find_or_create_run, set_status
 from ncsn.tracking.store import Store, open_store, store_lock
 
 _MODEL_SECTIONS = ("noise", "model", "train")
+_CONTINUOUS = ("training", "range_max", "range_min")
 
 
 def present_run(store: Store, key: str, data_summary: str | Path) -> Run:
@@ -47,13 +48,14 @@ def publish_configuration(
         UserError: a file is missing, or the store cannot be opened.
     """
     key = present_key(paths.data_summary)
+    trained = params["model"]["name"] != "oracle"  # the exact score is only the data once more
     store = open_store(track)
     run = present_run(store, key, paths.data_summary)
     run_id = str(run.info.run_id)
     results = _results(paths, params)
     with store_lock(store.uri, key):
         logged = publish_training(store.client, run_id, paths.train_log, paths.previews)
-        network = _network(paths, params, results) if track.log_model else None
+        network = _network(paths, params, results) if track.log_model and trained else None
         model_id = publish_model(store, run_id, network) if network else None
         publish_results(store.client, run_id, results, logged, model_id)
         set_status(store.client, run_id, FINISHED)
@@ -63,14 +65,15 @@ def publish_configuration(
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
     metrics = read_json(paths.reference_summary) | _sampling_cost(paths, params)
+    metrics |= read_json(paths.oracle_metrics)
     seconds = training_seconds(read_jsonl(paths.train_log), STEPS_PER_SEC)
     return Results(
         params=params,
         metrics=metrics | read_json(paths.metrics) | {TRAIN_DURATION_SEC: seconds},
         data=read_json(paths.data_summary),
         samples=read_npz(paths.samples)["arr_0"],
-        step=params["train"]["num_steps"],
-        files=(Path("dvc.lock"), Path("params.yaml"), Path(paths.metrics)),
+        step=params["train"]["num_steps"] if params["model"]["name"] != "oracle" else 0,
+        files=tuple(map(Path, ("dvc.lock", "params.yaml", paths.metrics, paths.oracle_metrics))),
     )
 
 
@@ -83,4 +86,6 @@ def _sampling_cost(paths: PathsParams, params: dict[str, Any]) -> dict[str, Any]
 def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Network:
     height, width, channels = results.data["train"]["shape"]
     sections = {name: params[name] for name in _MODEL_SECTIONS}
+    if params["noise"]["training"] == "continuous":  # the ladder is not the network's
+        sections["noise"] = {name: params["noise"][name] for name in _CONTINUOUS}
     return Network(Path(paths.checkpoint), (channels, height, width), sections, results.step)
