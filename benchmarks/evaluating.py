@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch_fidelity
 from ways import Size, Work
 
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluation import evaluate_images
-from ncsn.fidelity import CLASSIFIER, INCEPTION, RGBImages
+from ncsn.fidelity import CLASSIFIER, INCEPTION, RGBImages, torch_fidelity
 from ncsn.params import EvaluateParams, ReferenceParams
 from ncsn.reference import read_reference, write_reference
 

@@ -3,15 +3,18 @@
     python benchmarks/speed.py [--device cpu] [--size digits] [--repeats 9] [--threads 2]
 
 Each repeat runs both ways one after the other, so that a machine whose speed drifts is fair to
-both: the ratio is the median over repeats, times are the shortest. Peak memory is that of a child
-process that does one of the two alone. FLOPs are counted (ncsn.cost); their share is of a matrix
-product measured in the same run. Writes benchmarks/results/DEVICE.json, a size beside the others
-that it holds, and the same as a table in DEVICE.md.
+both: the ratio is the median over repeats, times are the shortest. Peak memory is what a child
+process that does one of the two alone takes above what it held before. FLOPs are counted
+(ncsn.cost); their share is of a matrix product measured in the same run. Writes
+benchmarks/results/DEVICE.json, a size beside the others that it holds, and the same as a table in
+DEVICE.md.
 """
 
 import argparse
+import contextlib
+import io
 import json
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -87,8 +90,8 @@ def compare(works: dict[str, ways.Work], repeats: int, device: torch.device) -> 
     """
     calls = {}
     for name, work in works.items():
-        work()  # kernels are loaded and code compiled before anything is measured
-        work()
+        for _ in range(2):  # kernels are loaded and code compiled before anything is measured
+            seconds_of(work, device)
         calls[name] = max(1, min(1000, round(TARGET_SEC / seconds_of(work, device)[0])))
     rates: dict[str, list[float]] = {name: [] for name in works}
     for repeat in range(repeats):
@@ -111,7 +114,8 @@ def seconds_of(work: ways.Work, device: torch.device) -> tuple[float, float]:
     """Returns the seconds of one call, the device's queue included, and the units it did."""
     _wait(device)
     begin = time.perf_counter()
-    units = work()
+    with contextlib.redirect_stderr(io.StringIO()):  # progress bars
+        units = work()
     _wait(device)
     return time.perf_counter() - begin, units
 
@@ -153,17 +157,20 @@ def _child_memory(arguments: argparse.Namespace, name: str) -> float:
 
 
 def _peak_memory(arguments: argparse.Namespace, device: torch.device) -> dict[str, float]:
-    before = _resident_mib()
+    # The kernel's high-water mark starts anew: imports take more for a moment.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident_mib("VmRSS")
     work = _work(arguments.child, arguments, device)
     for _ in range(3):
         work()
     if device.type == "cuda":
         return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20}
-    return {"peak_mib": _resident_mib() - before}
+    return {"peak_mib": _resident_mib("VmHWM") - before}
 
 
-def _resident_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts KiB
+def _resident_mib(field: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
 
 def _wait(device: torch.device) -> None:

@@ -25,9 +25,11 @@ from ncsn.memory import in_parts
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams, SampleParams, SamplerParams, TrainParams
 from ncsn.sampling import Draw, draw_samples
+from ncsn.yaml_file import read_yaml
 
 Work = Callable[[], float]  # does some work; returns how many units it did
 
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 NUM_LEVELS = 10
 STEPS_PER_LEVEL = 1
 NUM_IMAGES = 2048  # random ones: the data set is larger, the arithmetic the same
@@ -139,13 +141,8 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
     evaluations = evaluations_per_image(params, NUM_LEVELS)
     chain = build_sampler(params, sigmas)
     draw = Draw(chain, in_parts(score_fn, "sampling"), sigmas, size.image_shape, evaluations)
-    wanted = SampleParams(
-        seed=1,
-        num_samples=size.num_samples,
-        block_size=size.num_samples,
-        num_trajectory_images=8,
-        precision=precision,
-    )
+    changes = {"num_samples": size.num_samples, "block_size": size.num_samples}
+    wanted = SampleParams.model_validate(read_yaml(PARAMS)["sample"] | changes)
 
     def work() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -157,23 +154,14 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
 
 def train_params(size: Size, precision: str) -> TrainParams:
     """Returns the paper's training of this size."""
-    return TrainParams(
-        objective="dsm",
-        num_steps=10**6,
-        batch_size=size.batch_size,
-        learning_rate=1e-3,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        adam_eps=1e-8,
-        weight_power=2.0,
-        ema_decay=0.999,
-        uniform_dequantisation=True,
-        random_flip=size.random_flip,
-        precision=precision,
-        log_every_steps=10**6,
-        validate_every_steps=10**6,
-        preview_every_steps=10**6,
-    )
+    changes = {
+        "num_steps": 10**6,
+        "batch_size": size.batch_size,
+        "learning_rate": 1e-3,
+        "random_flip": size.random_flip,
+        "precision": precision,
+    }
+    return TrainParams.model_validate(read_yaml(PARAMS)["train"] | changes)
 
 
 def flops_of(size: Size) -> dict[str, float]:

@@ -40,6 +40,7 @@ TRAIN = TrainParams(
     log_every_steps=2,
     validate_every_steps=4,
     preview_every_steps=4,
+    frechet_samples=0,
 )
 IMAGES = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch.uint8)
 

@@ -36,15 +36,17 @@ RINGS = [
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset", "training_noise"},
+    {"dag", "preset", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
     {"classifier", "execution"},
+    {"pixel_frechet"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},
     {"training", "metrics", "toy", "inception"},
     {"reference"},
     {"evaluation", "build"},
     {"tracking", "report", "follow"},
+    {"sweep"},
 ]
 MATHS = RINGS[4]
 

@@ -21,10 +21,10 @@ from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ncsn.cost import Forecast, write_training_cost
 from ncsn.ema import WeightAverage
 from ncsn.execution import Way, autocast_dtype, in_precision
-from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
+from ncsn.keys import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
-from ncsn.previews import write_preview
+from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
 from ncsn.rng import generator
 from ncsn.training_log import LossWindow, append_row, cut_back
@@ -202,7 +202,11 @@ def _watch(
         state.window.clear()
     if validate:
         row |= validation_losses(averaged, task, params, seed)
-    if log or validate:
+    if preview and params.frechet_samples:
+        row[VAL_PIXEL_FRECHET] = preview_distance(
+            averaged, task.sigmas, task.held_out, params.frechet_samples, seed
+        )
+    if len(row) > 1:
         append_row(folder / LOG, row)
     if preview:
         path = folder / PREVIEWS / f"step_{state.step:08d}.png"

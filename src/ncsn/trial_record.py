@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 State = Literal["complete", "pruned", "failed", "running"]
+TRIALS_FILE, STUDY_FILE = "trials.csv", "study.json"  # of a study's folder of reports
 ATTRS = (  # what a trial's own attributes hold; number and state are Optuna's
     "origin",
     "worker",

@@ -52,6 +52,13 @@ class TrainParams(Section):
     log_every_steps: Count
     validate_every_steps: Count
     preview_every_steps: Count
+    frechet_samples: Annotated[int, Field(ge=0)]  # images drawn at each preview; 0 is off
+
+    @model_validator(mode="after")
+    def _enough_for_a_covariance(self) -> Self:
+        if self.frechet_samples == 1:
+            raise ValueError("frechet_samples: must be 0 (off) or at least 2")
+        return self
 
 
 class SampleParams(Section):
