@@ -23,6 +23,8 @@ from ncsn.sections.shared import (
 )
 from ncsn.sections.stages import (
     EvaluateParams,
+    IllustrateParams,
+    NeighboursParams,
     OracleParams,
     ReferenceParams,
     ReportParams,
@@ -49,6 +51,8 @@ class Params(Section):
     sampler: SamplerParams
     sample: SampleParams
     oracle: OracleParams
+    illustrate: IllustrateParams
+    neighbours: NeighboursParams
     evaluate: EvaluateParams
     report: ReportParams
     track: TrackParams

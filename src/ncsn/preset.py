@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.errors import UserError, nearest
-from ncsn.params import PARAMS_FILE, checked_params
+from ncsn.params import PARAMS_FILE, checked_params, known_keys
 from ncsn.yaml_file import (
     end_comment,
     read_commented,
@@ -66,11 +66,23 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
         A line for each value that changed.
 
     Raises:
-        UserError: the result would break a rule; the file is then untouched.
+        UserError: no such key, or the result would break a rule; the file is then untouched.
     """
     document = read_commented(path)
-    set_values(document, values)
+    set_known(document, values, path)
     return _checked_write(path, document)
+
+
+def set_known(document: Any, values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> None:
+    """Sets dotted keys of params.yaml in a document; rules are the caller's to check.
+
+    Raises:
+        UserError: no such key.
+    """
+    for key in values:
+        if key not in known_keys():
+            raise UserError(f"{path}: {key}: no such key.{nearest(key, known_keys())}")
+    set_values(document, values)
 
 
 def _checked_write(path: str | Path, document: Any) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ncsn.cost import Forecast
 from ncsn.data.arrays import to_hwc, to_uint8
-from ncsn.errors import UserError
+from ncsn.errors import Diverged
 from ncsn.io import read_npz, write_npz
 from ncsn.params import SampleParams
 from ncsn.progress import progress_bar
@@ -98,7 +98,7 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
         folder: takes the finished blocks.
 
     Raises:
-        UserError: a chain left the finite numbers.
+        Diverged: a chain left the finite numbers.
     """
     sizes = _block_sizes(params)
     missing = [b for b in range(len(sizes)) if not _block_path(folder, b).exists()]
@@ -140,7 +140,7 @@ def _draw_blocks(
 
     x = draw.sampler(counted, x, noise, path.record if path else None)
     if not bool(torch.isfinite(x).all()):
-        raise UserError(
+        raise Diverged(
             f"sampling diverged in block {blocks[0]}: pixel values are not finite. "
             "Lower sampler.epsilon in params.yaml (it must stay well below 4 * sigma_min^2)"
         )

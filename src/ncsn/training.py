@@ -107,7 +107,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         The finished checkpoint.
 
     Raises:
-        UserError: a loss is not finite.
+        Diverged: a loss is not finite.
     """
     num_images = params.num_steps * params.batch_size
     flops = write_training_cost(folder / COST, task.net, task.images.shape[1:], num_images)

@@ -1,9 +1,14 @@
 """The device that params.yaml asks for, and how it multiplies fp32 numbers."""
 
+import ctypes
+import sys
+
 import torch
 
 from ncsn.errors import UserError
 from ncsn.params import BaseParams
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def build_device(params: BaseParams) -> torch.device:
@@ -15,6 +20,7 @@ def build_device(params: BaseParams) -> torch.device:
     Raises:
         UserError: the device is not on this machine.
     """
+    _keep_freed_memory()
     name = params.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -28,3 +34,12 @@ def build_device(params: BaseParams) -> torch.device:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
     return device
+
+
+def _keep_freed_memory() -> None:
+    """Asks glibc to reuse freed memory: a training step at 28x28 else takes 19,000 page faults."""
+    if sys.platform.startswith("linux"):
+        allocator = ctypes.CDLL(None)
+        if hasattr(allocator, "mallopt"):
+            allocator.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+            allocator.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

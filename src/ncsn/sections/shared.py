@@ -40,6 +40,9 @@ class PathsParams(Section):
     oracle_summary: str
     oracle_metrics: str
     sample_summary: str
+    inpainting: str
+    baseline: str
+    neighbours: str
     metrics: str
     report: str
     figures: str

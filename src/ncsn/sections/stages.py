@@ -78,6 +78,21 @@ class OracleParams(Section):
     num_draws: Annotated[int, Field(ge=2)]
 
 
+class IllustrateParams(Section):
+    """How many images are filled in, and how many are drawn without annealing."""
+
+    num_inpainted: Count
+    num_completions: Count
+    num_baseline: Annotated[int, Field(ge=2)]
+
+
+class NeighboursParams(Section):
+    """How many samples are looked up among the training images, and how many of those are kept."""
+
+    num_samples: Count
+    num_neighbours: Count
+
+
 class EvaluateParams(Section):
     """Sizes inside the metrics of torch-fidelity."""
 
