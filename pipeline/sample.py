@@ -10,8 +10,9 @@ from ncsn.build.score_net import build_sigmas, build_trained_net
 from ncsn.checkpoint import load_checkpoint
 from ncsn.cost import forward_flops
 from ncsn.entry import entry
-from ncsn.execution import in_parts, network_scores, placed
+from ncsn.execution import network_scores, placed
 from ncsn.io import write_json, write_npz
+from ncsn.memory import in_parts
 from ncsn.params import load_params
 from ncsn.sampling import Draw, draw_samples
 from ncsn.work import work_folder
