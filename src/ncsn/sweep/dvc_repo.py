@@ -16,9 +16,10 @@ from typing import Any
 from dvc.config import Config
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
+from dvc.repo.experiments.refs import ExpRefInfo
 from dvc.repo.reproduce import _reproduce_stage
 from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash, _get_stage_hash
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.serialize import dump_yaml, parse_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock
 
@@ -126,7 +127,7 @@ def reproduce(
 def cache_folder(root: Path) -> Path:
     """Returns the absolute folder of a project's DVC cache."""
     with _open_repo(root) as repo:
-        return Path(repo.cache.local.path).absolute()
+        return Path(repo.cache.local_cache_dir).absolute()
 
 
 def share_cache(root: Path, cache: Path) -> None:
@@ -141,9 +142,11 @@ def save_experiment(root: Path, name: str) -> str:
     Raises:
         UserError: DVC refuses it.
     """
-    with _open_repo(root) as repo:
-        revision = repo.experiments.save(name=name, force=True)
-        return str(repo.experiments.scm.describe(revision, base="refs/exps"))
+    with contextlib.chdir(root), _open_repo(root) as repo:
+        lock = root / "dvc.lock"
+        dump_yaml(lock, parse_yaml(lock.read_text(), lock))  # for people, in DVC's own style
+        repo.experiments.save(name=name, force=True)
+        return str(ExpRefInfo(baseline_sha=repo.scm.get_rev(), name=name))
 
 
 @contextlib.contextmanager

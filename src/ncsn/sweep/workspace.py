@@ -110,6 +110,17 @@ def link_inputs(workspace: Workspace, params: Params) -> None:
             link.symlink_to(target)
 
 
+def params_text(workspace: Workspace) -> str:
+    """Returns params.yaml of the workspace's source with its comments."""
+    return _git(workspace.root, "show", f":{PARAMS_FILE}")
+
+
+def fetch_experiment(workspace: Workspace, reference: str) -> None:
+    """Brings an experiment that was saved in the workspace into the main tree's git."""
+    root = str(workspace.root)
+    _git(workspace.main, "fetch", "--quiet", "--no-tags", root, f"+{reference}:{reference}")
+
+
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
     for number in count(first):
         claim = FileLock(sweep / f"worker-{number}.lock")
