@@ -1,9 +1,14 @@
 """The device that params.yaml asks for."""
 
+import ctypes
+import sys
+
 import torch
 
 from ncsn.errors import UserError
 from ncsn.params import BaseParams
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def build_device(params: BaseParams) -> torch.device:
@@ -12,6 +17,7 @@ def build_device(params: BaseParams) -> torch.device:
     Raises:
         UserError: the device is not on this machine.
     """
+    _keep_freed_memory()
     if params.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(params.device)
@@ -21,3 +27,12 @@ def build_device(params: BaseParams) -> torch.device:
             f"this machine has {torch.cuda.device_count()} CUDA devices. Use 'auto' or 'cpu'"
         )
     return device
+
+
+def _keep_freed_memory() -> None:
+    """Asks glibc to reuse freed memory: a training step at 28x28 else takes 19,000 page faults."""
+    if sys.platform.startswith("linux"):
+        allocator = ctypes.CDLL(None)
+        if hasattr(allocator, "mallopt"):
+            allocator.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+            allocator.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -114,6 +114,17 @@ class TrackParams(Section):
     log_model: bool
 
 
+class SweepParams(Section):
+    """Where studies are kept, and when a worker counts as dead."""
+
+    storage: str = Field(
+        pattern=r"^[a-z0-9+]+://"
+    )  # a database URL; SQLite's path is the project's
+    heartbeat_sec: Count
+    grace_sec: Count  # without a heartbeat, until a trial is taken for dead
+    max_retry: Annotated[int, Field(ge=0)]  # of a trial whose worker died
+
+
 class ToyParams(Section):
     """The 2-D studies. `sigma_*` are standard deviations of a mode, `scales_sigma_*` of noise."""
 

@@ -90,6 +90,24 @@ def reproduce_configuration(
     )
 
 
+def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
+    """Brings the stage `prepare` to the given values and returns the path of the data's summary.
+
+    Raises:
+        UserError: a value breaks a rule of params.yaml, or the data cannot be had.
+    """
+    params = _set_params(workspace, values)
+    link_inputs(workspace, params)
+    root = workspace.root
+
+    def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
+        words = root / ".dvc" / "tmp" / f"{stage}.txt"
+        run_stage(stage, command, folder, _environment(workspace, env), words, lambda: None)
+
+    reproduce(root, ["prepare"], workspace.shared / "locks", run, lambda _: None, lambda _: None)
+    return root / params.paths.data_summary
+
+
 def _called_here(on_row: OnRow | None) -> OnRow | None:
     """A caller's relative paths, such as an address of a store, mean its own current folder."""
     here = Path.cwd()
