@@ -17,7 +17,9 @@ SIGMAS = geometric_sigmas(1.0, 0.05, 4)
 SAMPLER = SamplerParams(
     name="annealed_langevin", epsilon=5e-4, steps_per_level=3, final_denoise=True
 )
-SAMPLE = SampleParams(seed=5, num_samples=20, block_size=4, num_trajectory_images=2)
+SAMPLE = SampleParams(
+    seed=5, num_samples=20, block_size=4, num_trajectory_images=2, precision="fp32"
+)
 PARAMS = IllustrateParams(num_inpainted=3, num_completions=4, num_baseline=6)
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), dtype=np.uint8)
 

@@ -115,6 +115,19 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert _run(project) == first
 
 
+def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
+    before = (project / "params.yaml").read_text()
+    _set(project, "noise.training", "continuous")
+    for name in ("ncsnv2", "oracle"):
+        _set(project, "model.name", name)
+        _set(project, "noise.num_levels", 3)
+        assert "train" in _ran(_command(project, "dvc", "repro", "evaluate"))
+        _set(project, "noise.num_levels", 4)
+        moved = _ran(_command(project, "dvc", "repro", "evaluate"))
+        assert moved == ["noise", "sample", "evaluate"], name
+    (project / "params.yaml").write_text(before)
+
+
 def test_a_wrong_key_stops_the_run_before_any_work(project):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("  learning_rate: ", "  learning_rat: ", 1))

@@ -20,7 +20,9 @@ from ncsn.training_noise import ladder
 
 NOISE = {"training": "ladder", "sigmas": ladder(1.0, 0.1, 3)}
 MODEL = ModelParams(name="ncsn", base_channels=4)
-BASE = BaseParams(seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64)
+BASE = BaseParams(
+    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+)
 
 
 def _params(**changes):
@@ -36,6 +38,7 @@ def _params(**changes):
         "ema_decay": 0.9,
         "uniform_dequantisation": True,
         "random_flip": True,
+        "precision": "fp32",
         "log_every_steps": 3,
         "validate_every_steps": 5,
         "preview_every_steps": 6,

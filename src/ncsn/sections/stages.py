@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ncsn.sections.kinds import Count, Fraction, Positive, Section
+from ncsn.sections.kinds import Count, Fraction, Positive, Precision, Section
 
 
 class ReferenceParams(Section):
@@ -48,6 +48,7 @@ class TrainParams(Section):
     ema_decay: Fraction
     uniform_dequantisation: bool
     random_flip: bool
+    precision: Precision
     log_every_steps: Count
     validate_every_steps: Count
     preview_every_steps: Count
@@ -67,6 +68,7 @@ class SampleParams(Section):
     num_samples: Annotated[int, Field(ge=2)]
     block_size: Count
     num_trajectory_images: Count
+    precision: Precision
 
 
 class OracleParams(Section):
