@@ -12,7 +12,8 @@ from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images
 from ncsn.io import read_json, write_json, write_npz
-from ncsn.oracles import data_oracle, least_dsm_loss
+from ncsn.least_loss import least_dsm_loss
+from ncsn.oracles import data_oracle
 from ncsn.params import load_params
 from ncsn.reference import read_reference
 from ncsn.rng import generator

@@ -24,6 +24,8 @@ def main() -> None:
         "sampler",
         "sample",
         "oracle",
+        "illustrate",
+        "neighbours",
         "evaluate",
         "report",
     )

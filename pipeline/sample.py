@@ -8,8 +8,11 @@ from ncsn.build.device import build_device
 from ncsn.build.sampler import build_sampler, evaluations_per_image
 from ncsn.build.score_net import build_sigmas, build_trained_net
 from ncsn.checkpoint import load_checkpoint
+from ncsn.cost import forward_flops
 from ncsn.entry import entry
+from ncsn.execution import network_scores, placed
 from ncsn.io import write_json, write_npz
+from ncsn.memory import in_parts
 from ncsn.params import load_params
 from ncsn.sampling import Draw, draw_samples
 from ncsn.work import work_folder
@@ -22,15 +25,25 @@ def main() -> None:
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
     sigmas = build_sigmas(params.noise)
-    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device)
-    sigmas = sigmas.to(device)
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
+    net, sigmas = placed(net, device), sigmas.to(device)
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
-    draw = Draw(build_sampler(params.sampler, sigmas), net, sigmas, saved.image_shape, evaluations)
+    flops = forward_flops(net, saved.image_shape)
+    to_do = flops * evaluations * params.sample.num_samples
+    precision, compiled = params.sample.precision, params.base.compile
+    score_fn = in_parts(network_scores(net, device, precision, compiled, to_do), "sampling")
+    chain = build_sampler(params.sampler, sigmas)
+    draw = Draw(chain, score_fn, sigmas, saved.image_shape, evaluations, flops)
     with work_folder("sample", paths.work) as folder:
         samples = draw_samples(draw, params.sample, params.base.max_batch_size, folder)
         write_npz(paths.samples, arr_0=samples.images)
         write_npz(paths.trajectory, images=samples.states, sigmas=samples.state_sigmas)
-    cost = {"num_samples": len(samples.images), "network_evaluations_per_image": evaluations}
+    cost = {
+        "num_samples": len(samples.images),
+        "network_evaluations_per_image": evaluations,
+        "flops_per_evaluation": flops,
+        "seconds": round(samples.seconds, 1),
+    }
     named = params.sample.model_dump(include={"seed", "block_size"})
     write_json(paths.sample_summary, {**cost, **named})
     seconds = time.perf_counter() - begin

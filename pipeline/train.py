@@ -11,10 +11,11 @@ from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
+from ncsn.execution import placed
 from ncsn.follow import following
 from ncsn.io import read_json, whole_file, whole_folder
 from ncsn.params import load_params
-from ncsn.training import LOG, PREVIEWS, Task, train
+from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
 
 
@@ -34,7 +35,8 @@ def main() -> None:
         params.base.seed,
         points=images,
         dequantised=params.train.uniform_dequantisation,
-    ).to(device)
+    )
+    net = placed(net, device)
     described = {name: getattr(params, name).model_dump() for name in ("model", "train")}
     described["noise"] = noise
     objective = build_objective(params.train, sigmas)
@@ -46,6 +48,8 @@ def main() -> None:
         with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
             shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
             shutil.copy(folder / LOG, log)
+        with whole_file(paths.train_cost) as cost:
+            shutil.copy(folder / COST, cost)
         save_checkpoint(paths.checkpoint, checkpoint)
     seconds = time.perf_counter() - begin
     print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")

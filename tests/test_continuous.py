@@ -24,7 +24,9 @@ from ncsn.training_noise import ladder
 
 NOISE = {"training": "continuous", "range": [2.0, 0.05], "sigmas": ladder(2.0, 0.05, 10)}
 MODEL = ModelParams(name="ncsnv2", base_channels=4)
-BASE = BaseParams(seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64)
+BASE = BaseParams(
+    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+)
 TRAIN = TrainParams(
     objective="dsm",
     num_steps=4,
@@ -37,9 +39,11 @@ TRAIN = TrainParams(
     ema_decay=0.9,
     uniform_dequantisation=True,
     random_flip=False,
+    precision="fp32",
     log_every_steps=2,
     validate_every_steps=4,
     preview_every_steps=4,
+    frechet_samples=0,
 )
 IMAGES = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch.uint8)
 

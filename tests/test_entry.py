@@ -30,6 +30,19 @@ def test_a_users_mistake_is_one_line_without_a_traceback():
     assert (done.returncode, done.stderr) == (2, "error: noise.sigma_max: wrong\n")
 
 
+def test_divergence_has_an_exit_status_of_its_own():
+    done = _python(
+        """
+        from ncsn.entry import entry
+        from ncsn.errors import Diverged
+        def main():
+            raise Diverged("step 3: nan")
+        entry(main)
+        """
+    )
+    assert (done.returncode, done.stderr) == (3, "error: step 3: nan\n")
+
+
 def test_a_fault_of_ours_keeps_its_traceback():
     done = _python("from ncsn.entry import entry\nentry(lambda: 1 / 0)")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr

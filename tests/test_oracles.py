@@ -1,13 +1,11 @@
 """The oracle against the log-density that it differentiates, and against its own chunks."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
 
 from ncsn.noise import geometric_sigmas
-from ncsn.oracles import data_oracle, least_dsm_loss, smoothed_data_score
+from ncsn.oracles import data_oracle, smoothed_data_score
 
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 WIDE = geometric_sigmas(50.0, 0.01, 6)
@@ -112,34 +110,3 @@ def test_one_point_has_the_score_of_a_gaussian() -> None:
     point = torch.full((1, 3), 0.25, dtype=torch.float64)
     x = torch.randn(5, 3, generator=generator(), dtype=torch.float64)
     torch.testing.assert_close(smoothed_data_score(x, 0.3, point), (point - x) / 0.09)
-
-
-def test_least_loss_of_one_and_two_points_is_known() -> None:
-    # One point: the noise is known exactly. Two points a distance 2a apart along one axis: the
-    # loss is 1/2 (a/sigma)^2 E[1 - tanh^2(a x / sigma^2)], by quadrature below.
-    sigmas = torch.tensor([2.0, 0.5, 0.1], dtype=torch.float64)
-    one = torch.zeros(1, 4, dtype=torch.float64)
-    assert least_dsm_loss(one, sigmas, generator(), num_draws=10).mean.abs().max() < 1e-25
-    a = 0.4
-    two = torch.tensor([[a, 0.0], [-a, 0.0]], dtype=torch.float64)
-    least = least_dsm_loss(two, sigmas, generator(4), num_draws=20_000, batch_size=7000)
-    z = torch.linspace(-9, 9, 20_001, dtype=torch.float64)
-    density = torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
-    for level, sigma in enumerate(sigmas.tolist()):
-        spread = 1 - torch.tanh(a * (a + sigma * z) / sigma**2).square()
-        exact = 0.5 * (a / sigma) ** 2 * torch.trapezoid(spread * density, z)
-        assert abs(least.mean[level] - exact) < 4 * least.standard_error[level] + 1e-12
-
-
-def test_no_other_score_has_a_smaller_loss() -> None:
-    points = images(30)
-    least = least_dsm_loss(points, SIGMAS, generator(5), num_draws=400)
-    values = points.double() / 255
-    pick = torch.randint(30, (400,), generator=generator(6))
-    z = torch.randn(values[pick].shape, generator=generator(7), dtype=torch.float64)
-    for level, sigma in enumerate(SIGMAS.tolist()):
-        x = values[pick] + sigma * z
-        for factor in (0.9, 1.1):  # the exact score, scaled
-            score = factor * smoothed_data_score(x, sigma, points)
-            loss = 0.5 * (sigma * score + z).flatten(1).square().sum(1).mean()
-            assert loss > least.mean[level]

@@ -32,6 +32,7 @@ def _with(key: str, value: object) -> dict:
         ("noise.sigma_min", 2.0, ["noise.sigma_max", "1.0", "larger than noise.sigma_min"]),
         ("noise.num_levels", 1, ["noise.sigma_max", "must equal"]),
         ("reference.feature_layer", "768", ["reference.feature_layer", "'768'", "128"]),
+        ("train.frechet_samples", 1, ["train.frechet_samples", "must be 0 (off) or at least 2"]),
         ("base.device", "gpu", ["base.device", "'gpu'"]),
     ],
 )

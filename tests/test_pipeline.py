@@ -30,6 +30,9 @@ TINY = {
     "sample.num_trajectory_images": 2,
     "oracle.num_samples": 40,
     "oracle.num_draws": 20,
+    "illustrate.num_inpainted": 2,
+    "illustrate.num_completions": 2,
+    "illustrate.num_baseline": 4,
     "evaluate.kid_subset_size": 20,
     "report.num_grid_images": 16,
     "toy.density_steps": 5,
@@ -95,6 +98,7 @@ def _run(folder: Path) -> str:
 def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     everything = _ran(_command(project, "dvc", "repro"))
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
+    assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
     assert _ran(_command(project, "dvc", "repro")) == []
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
@@ -109,6 +113,19 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     _set(project, "sampler.steps_per_level", TINY["sampler.steps_per_level"])
     assert _ran(_command(project, "dvc", "repro")) == []
     assert _run(project) == first
+
+
+def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
+    before = (project / "params.yaml").read_text()
+    _set(project, "noise.training", "continuous")
+    for name in ("ncsnv2", "oracle"):
+        _set(project, "model.name", name)
+        _set(project, "noise.num_levels", 3)
+        assert "train" in _ran(_command(project, "dvc", "repro", "evaluate"))
+        _set(project, "noise.num_levels", 4)
+        moved = _ran(_command(project, "dvc", "repro", "evaluate"))
+        assert moved == ["noise", "sample", "evaluate"], name
+    (project / "params.yaml").write_text(before)
 
 
 def test_a_wrong_key_stops_the_run_before_any_work(project):

@@ -17,7 +17,7 @@ from ncsn.data.split import Split, split_sha256
 from ncsn.errors import UserError
 from ncsn.io import read_npz, write_npz
 from ncsn.params import ReferenceParams
-from ncsn.reference import Summary, read_reference, write_reference
+from ncsn.reference import Summary, read_reference, read_train_features, write_reference
 
 CPU = torch.device("cpu")
 PARAMS = ReferenceParams(
@@ -178,3 +178,33 @@ def test_a_failure_leaves_the_old_folder(folder: Path, splits: tuple[Split, Spli
         written(folder, (Split(train.images, None), test))
     read_reference(folder, PARAMS, SEED, data_summary(*splits))
     assert sorted(file.name for file in folder.parent.rglob("*")) == before
+
+
+def test_features_of_the_train_split_are_kept_once(
+    tmp_path: Path, folder: Path, splits: tuple[Split, Split]
+) -> None:
+    summary = data_summary(*splits)
+    reference = read_reference(folder, PARAMS, SEED, summary)
+    features = read_train_features(folder, reference, summary)
+    train = PARAMS.model_copy(update={"split": "train"})
+    written(tmp_path / "r", splits, train)
+    of_train = read_reference(tmp_path / "r", train, SEED, summary)
+    assert read_train_features(tmp_path / "r", of_train, summary) is of_train.features
+    assert not (tmp_path / "r" / "train_features.npz").exists()
+    torch.testing.assert_close(features, of_train.features, rtol=1e-4, atol=1e-4)
+
+
+def test_damaged_features_of_the_train_split_or_other_images_are_refused(
+    folder: Path, splits: tuple[Split, Split]
+) -> None:
+    summary = data_summary(*splits)
+    reference = read_reference(folder, PARAMS, SEED, summary)
+    other = summary | {"train": {"sha256": "0"}}
+    with pytest.raises(UserError, match="stale: train_data_sha256"):
+        read_train_features(folder, reference, other)
+    write_npz(folder / "train_features.npz", features=np.zeros((500, 128), dtype=np.float32))
+    with pytest.raises(UserError, match="stale: train_features_sha256"):
+        read_train_features(folder, reference, summary)
+    (folder / "train_features.npz").unlink()
+    with pytest.raises(UserError, match="train_features.npz is missing"):
+        read_train_features(folder, reference, summary)

@@ -21,7 +21,8 @@ def _score(x, level):
 
 
 def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes):
-    values = {"seed": 5, "block_size": 4, "num_trajectory_images": 2, **changes}
+    values = {"seed": 5, "block_size": 4, "num_trajectory_images": 2, "precision": "fp32"}
+    values |= changes
     params = SampleParams(num_samples=num_samples, **values)
     draw = Draw(
         build_sampler(SAMPLER, SIGMAS), score, SIGMAS, (3, 5, 6), evaluations_per_image(SAMPLER, 4)

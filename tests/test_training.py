@@ -12,7 +12,7 @@ from ncsn.build.objective import build_objective
 from ncsn.build.score_net import build_score_net, build_trained_net, trained_sigmas
 from ncsn.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.errors import UserError
-from ncsn.keys import STEPS_PER_SEC, TRAIN_LOSS, VAL_LOSS, level_key
+from ncsn.keys import STEPS_PER_SEC, TRAIN_LOSS, VAL_LOSS, VAL_PIXEL_FRECHET, level_key
 from ncsn.params import BaseParams, ModelParams, TrainParams
 from ncsn.rng import generator
 from ncsn.training import CHECKPOINT, LOG, PREVIEWS, Task, train
@@ -20,7 +20,9 @@ from ncsn.training_noise import ladder
 
 NOISE = {"training": "ladder", "sigmas": ladder(1.0, 0.1, 3)}
 MODEL = ModelParams(name="ncsn", base_channels=4)
-BASE = BaseParams(seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64)
+BASE = BaseParams(
+    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+)
 
 
 def _params(**changes):
@@ -36,9 +38,11 @@ def _params(**changes):
         "ema_decay": 0.9,
         "uniform_dequantisation": True,
         "random_flip": True,
+        "precision": "fp32",
         "log_every_steps": 3,
         "validate_every_steps": 5,
         "preview_every_steps": 6,
+        "frechet_samples": 0,
         **changes,
     }
     return TrainParams(**values)
@@ -109,6 +113,14 @@ def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
     assert validated[VAL_LOSS] == pytest.approx(sum(levels) / 3)
     previews = sorted(path.name for path in (tmp_path / PREVIEWS).iterdir())
     assert previews == ["step_00000006.png", "step_00000007.png"]
+
+
+def test_the_distance_for_pruning_is_logged_at_each_preview_where_it_is_asked_for(tmp_path):
+    params = _params(frechet_samples=5)
+    train(_task(params), params, BASE, tmp_path)
+    rows = [row for row in _rows(tmp_path) if VAL_PIXEL_FRECHET in row]
+    assert [row["step"] for row in rows] == [6, 7]
+    assert all(row[VAL_PIXEL_FRECHET] > 0 for row in rows)
 
 
 def test_training_lowers_the_loss_below_that_of_a_zero_score(tmp_path):

@@ -11,32 +11,40 @@ import signal
 import sys
 from collections.abc import Callable
 
-from ncsn.errors import UserError
+from ncsn.errors import Diverged, UserError
 
+MISTAKE, DIVERGED = 2, 3  # exit statuses
 _PR_SET_PDEATHSIG = 1
+# bound here: a process that has just been forked should call as little as it can
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
 
 def entry(main: Callable[[], None]) -> None:
     """Runs `main` and turns a user's mistake into one line on stderr and exit status 2.
 
-    Ctrl-C exits with 130. Any other exception keeps its traceback: it is a fault of ours.
+    Values under which the numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits
+    with 130. Any other exception keeps its traceback: it is a fault of ours.
     """
     if "DVC_STAGE" in os.environ:
-        _die_with_parent()
+        die_with_parent(os.getppid())
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(DIVERGED if isinstance(error, Diverged) else MISTAKE)
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
 
 
-def _die_with_parent() -> None:
-    if not sys.platform.startswith("linux"):
+def die_with_parent(parent: int) -> None:
+    """Asks the kernel (Linux) to kill this process when the thread that started it ends.
+
+    Args:
+        parent: process id of the parent; when it is gone already, this process ends at once.
+    """
+    if _PRCTL is None:
         return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died between the two calls
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
         os.kill(os.getpid(), signal.SIGKILL)

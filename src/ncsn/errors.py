@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake; `entry` prints it without a traceback."""
+"""The exceptions that stand for a user's mistake; `entry` prints them without a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class UserError(ValueError):
     """A mistake that the user can mend; the message names the file or key, value and rule."""
+
+
+class Diverged(UserError):
+    """Numbers that left the finite ones under the values given; a sweep goes on without them."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

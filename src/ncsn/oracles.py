@@ -2,11 +2,11 @@
 
 q_sigma is a mixture of one Gaussian for each training point, so its score is (E[y|x] - x) /
 sigma^2 with softmax weights over the points y. It stands in for a trained network wherever only
-the error of the sampler is wanted, and gives the least denoising loss that a network can reach.
+the error of the sampler is wanted; the least denoising loss that follows from it is in
+`least_loss`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +16,6 @@ ScoreFn = Callable[[Tensor, Tensor], Tensor]
 # A chunk whose largest weight is below exp(-60) of the best one so far adds less than 1e-20 even
 # with a million points in it.
 _NEGLIGIBLE = 60.0
-
-
-class LeastLoss(NamedTuple):
-    """The least reachable denoising loss of each level and its Monte-Carlo error.
-
-    Attributes:
-        mean: shape (L,), float64.
-        standard_error: shape (L,), float64.
-    """
-
-    mean: Tensor
-    standard_error: Tensor
 
 
 def smoothed_data_score(
@@ -117,53 +105,14 @@ class DataScore(nn.Module):
         return smoothed_data_score(x, sigma, self.points, dequantised=self.dequantised)
 
 
-def least_dsm_loss(
-    points: Tensor,
-    sigmas: Tensor,
-    generator: torch.Generator,
-    *,
-    num_draws: int = 1000,
-    batch_size: int = 250,
-    dequantised: bool = False,
-    chunk_size: int = 4096,
-) -> LeastLoss:
-    """The denoising loss of the exact score: no network gets below it on these points.
+def point_values(points: Tensor, *, dequantised: bool = False) -> Tensor:
+    """The values that points stand for, float64, of the shape of `points`.
 
-    E over y and z of 1/2 ||sigma s*(y + sigma z) + z||^2, the loss of Song & Ermon 2019 (Eq. 5)
-    times sigma^2, estimated with `num_draws` pairs (y, z) that serve all levels. A network's loss
-    less this value is sigma^2 times its Fisher divergence to q_sigma.
-
-    Args:
-        points: training points, as in `smoothed_data_score`.
-        sigmas: the ladder, shape (L,).
-        generator: draws the indices of all y, then the noise batch by batch; on the CPU, so
-            that the device does not decide the draws.
-        num_draws: pairs (y, z), at least 2.
-        batch_size: pairs evaluated at a time.
-        dequantised: as in `smoothed_data_score`.
-        chunk_size: as in `smoothed_data_score`.
-
-    Returns:
-        Mean and standard error of each level, summed over data axes.
+    Raises:
+        ValueError: `dequantised` with floating points.
     """
     scale, shift = _units(points, dequantised)
-    picks = torch.randint(len(points), (num_draws,), generator=generator)
-    losses = []
-    for pick in picks.split(batch_size):
-        clean = (points[pick.to(points.device)].double() + shift) / scale
-        z = torch.randn(clean.shape, generator=generator, dtype=torch.float64).to(clean.device)
-        for sigma in sigmas.tolist():
-            score = smoothed_data_score(
-                clean + sigma * z, sigma, points, dequantised=dequantised, chunk_size=chunk_size
-            )
-            losses.append(0.5 * (sigma * score + z).flatten(1).square().sum(1))
-    table = _by_level(losses, len(sigmas))
-    return LeastLoss(table.mean(1), table.std(1) / num_draws**0.5)
-
-
-def _by_level(losses: list[Tensor], num_levels: int) -> Tensor:
-    """Rows of levels, shape (L, num_draws), from batches that ran through all levels in turn."""
-    return torch.stack([torch.cat(losses[level::num_levels]) for level in range(num_levels)])
+    return (points.double() + shift) / scale
 
 
 def _units(points: Tensor, dequantised: bool) -> tuple[float, float]:

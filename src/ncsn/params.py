@@ -23,10 +23,13 @@ from ncsn.sections.shared import (
 )
 from ncsn.sections.stages import (
     EvaluateParams,
+    IllustrateParams,
+    NeighboursParams,
     OracleParams,
     ReferenceParams,
     ReportParams,
     SampleParams,
+    SweepParams,
     ToyParams,
     TrackParams,
     TrainParams,
@@ -49,9 +52,12 @@ class Params(Section):
     sampler: SamplerParams
     sample: SampleParams
     oracle: OracleParams
+    illustrate: IllustrateParams
+    neighbours: NeighboursParams
     evaluate: EvaluateParams
     report: ReportParams
     track: TrackParams
+    sweep: SweepParams
     toy: ToyParams
 
     @model_validator(mode="after")
@@ -103,6 +109,21 @@ def known_keys() -> list[str]:
         for section, field in Params.model_fields.items()
         for key in _fields(field.annotation)
     ]
+
+
+def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
+    """Returns what is wrong with the one value of dotted `key`, None when nothing is.
+
+    Rules that join several keys do not count: the others may still change.
+    """
+    section, _, name = key.partition(".")
+    try:
+        Params.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["loc"][:2] == (section, name):
+                return _complaint(dict(problem))
+    return None
 
 
 def _complaint(problem: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.errors import UserError, nearest
-from ncsn.params import PARAMS_FILE, checked_params
+from ncsn.params import PARAMS_FILE, checked_params, known_keys
 from ncsn.yaml_file import (
     end_comment,
     read_commented,
@@ -28,6 +28,21 @@ def preset_names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
+def preset_values(name: str) -> dict[str, Any]:
+    """Returns all values that a preset sets, by dotted key, those of the default below its own.
+
+    Raises:
+        UserError: no such preset.
+    """
+    _known(name)
+    return {
+        f"{section}.{key}": value
+        for preset in dict.fromkeys((DEFAULT, name))
+        for section, values in read_yaml(FOLDER / f"{preset}.yaml").items()
+        for key, value in values.items()
+    }
+
+
 def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
     """Writes a preset into params.yaml and keeps the comments.
 
@@ -41,9 +56,7 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
     Raises:
         UserError: no such preset, or the result would break a rule; the file is then untouched.
     """
-    if name not in preset_names():
-        choices = ", ".join(preset_names())
-        raise UserError(f"no preset '{name}'; there are {choices}.{nearest(name, preset_names())}")
+    _known(name)
     document = read_commented(path)
     for preset in dict.fromkeys((DEFAULT, name)):
         for section, values in read_commented(FOLDER / f"{preset}.yaml").items():
@@ -66,11 +79,29 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
         A line for each value that changed.
 
     Raises:
-        UserError: the result would break a rule; the file is then untouched.
+        UserError: no such key, or the result would break a rule; the file is then untouched.
     """
     document = read_commented(path)
-    set_values(document, values)
+    set_known(document, values, path)
     return _checked_write(path, document)
+
+
+def _known(name: str) -> None:
+    if name not in preset_names():
+        choices = ", ".join(preset_names())
+        raise UserError(f"no preset '{name}'; there are {choices}.{nearest(name, preset_names())}")
+
+
+def set_known(document: Any, values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> None:
+    """Sets dotted keys of params.yaml in a document; rules are the caller's to check.
+
+    Raises:
+        UserError: no such key.
+    """
+    for key in values:
+        if key not in known_keys():
+            raise UserError(f"{path}: {key}: no such key.{nearest(key, known_keys())}")
+    set_values(document, values)
 
 
 def _checked_write(path: str | Path, document: Any) -> list[str]:

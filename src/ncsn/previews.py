@@ -1,4 +1,4 @@
-"""Small sample grids for people who watch a training; no number depends on them.
+"""Small sample grids for people who watch a training, and a number for sweeps that prune.
 
 Few steps a level, at the paper's ratio of step to noise, whatever the section sampler says: a
 training must not depend on how its network is sampled later.
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ncsn.data.arrays import to_hwc, to_uint8
 from ncsn.io import whole_file
+from ncsn.pixel_frechet import frechet_distance, pixel_statistics
 from ncsn.rng import generator
 from ncsn.samplers.langevin import annealed_langevin
 
@@ -24,15 +25,27 @@ NUM_IMAGES = 16
 NUM_EVALUATIONS = 100
 STEP_RATIO = 0.2  # alpha_i / sigma_i^2 of the paper's settings, 2e-5 / 0.01^2
 MIN_WIDTH_PX = 256
+BLOCK_SIZE = 256
 
 
 @torch.no_grad()
-def write_preview(
-    path: Path, score_fn: ScoreFn, sigmas: Tensor, image_shape: Sequence[int], seed: int
-) -> None:
-    """Draws a few images from the same noise every time and writes them as one PNG grid."""
-    draws = generator(seed, "preview", device=sigmas.device)
-    shape = (NUM_IMAGES, *image_shape)
+def preview_images(
+    score_fn: ScoreFn,
+    sigmas: Tensor,
+    image_shape: Sequence[int],
+    draws: torch.Generator,
+    count: int = NUM_IMAGES,
+) -> Tensor:
+    """Draws a few images, uint8 (count, C, H, W); non-finite pixels of a bad network are black.
+
+    Args:
+        score_fn: maps (x, level) to scores.
+        sigmas: the ladder, on the device of the network.
+        image_shape: (C, H, W).
+        draws: all noise, on the same device.
+        count: number of images.
+    """
+    shape = (count, *image_shape)
     randn = partial(torch.randn, shape, generator=draws, device=sigmas.device)
     x = annealed_langevin(
         score_fn,
@@ -43,7 +56,39 @@ def write_preview(
         noise=lambda _: randn(),
         final_denoise=True,
     )
-    write_grid(path, to_uint8(torch.nan_to_num(x)))
+    return to_uint8(torch.nan_to_num(x))
+
+
+def write_preview(
+    path: Path, score_fn: ScoreFn, sigmas: Tensor, image_shape: Sequence[int], seed: int
+) -> None:
+    """Draws a few images from the same noise every time and writes them as one PNG grid."""
+    draws = generator(seed, "preview", device=sigmas.device)
+    write_grid(path, preview_images(score_fn, sigmas, image_shape, draws))
+
+
+def preview_distance(
+    score_fn: ScoreFn, sigmas: Tensor, real: Tensor, num_samples: int, seed: int
+) -> float:
+    """Frechet distance in raw pixels of images drawn like previews, the same noise every time.
+
+    Args:
+        score_fn: maps (x, level) to scores.
+        sigmas: the ladder, on the device of the network.
+        real: images to compare with, uint8, shape (M, C, H, W).
+        num_samples: images drawn, in blocks of 256.
+        seed: names the noise.
+    """
+    blocks = []
+    for block, size in enumerate(_block_sizes(num_samples)):
+        draws = generator(seed, "frechet", block, device=sigmas.device)
+        blocks.append(preview_images(score_fn, sigmas, real.shape[1:], draws, size))
+    return frechet_distance(pixel_statistics(torch.cat(blocks)), pixel_statistics(real))
+
+
+def _block_sizes(num_samples: int) -> list[int]:
+    full, rest = divmod(num_samples, BLOCK_SIZE)
+    return [BLOCK_SIZE] * full + [rest] * (rest > 0)
 
 
 def write_grid(path: Path, images: Tensor) -> None:

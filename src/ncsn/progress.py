@@ -19,3 +19,8 @@ def progress_bar(total: int, unit: str, *, initial: int = 0, label: str = "") ->
         dynamic_ncols=True,
         smoothing=0.05,
     )
+
+
+def notice(text: str) -> None:
+    """Says something on stderr without breaking a progress bar."""
+    tqdm.write(f"notice: {text}", file=sys.stderr)

@@ -1,8 +1,9 @@
 """The real side of the evaluation, kept in a folder.
 
 The folder holds the extractor's weights, the features of the reference split and their
-statistics, and `extractor.json`: the key that says what they were made from. A folder that does
-not match its own key, the params or the data is refused, so that no stale number comes out.
+statistics, the features of the train split, and `extractor.json`: the key that says what they were
+made from. A folder that does not match its own key, the params or the data is refused, so that no
+stale number comes out.
 """
 
 import shutil
@@ -28,6 +29,7 @@ from ncsn.metrics import (
 from ncsn.params import ReferenceParams
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
+TRAIN_FEATURES = "train_features.npz"  # where the reference split is the test split
 WEIGHTS = {CLASSIFIER: "classifier.pt", INCEPTION: "inception.pt"}
 
 Summary = dict[str, float | str]  # by the names in `keys`
@@ -101,7 +103,11 @@ def write_reference(
         )
         statistics = feature_statistics(features)
         _write_arrays(partial / ARRAYS, features, statistics, pixels)
-        write_json(partial / KEY, _key(params, seed, real, weights, partial / ARRAYS))
+        key = _key(params, seed, real, weights, partial / ARRAYS)
+        if params.split == "test":  # `other_features` are those of the train split
+            write_npz(partial / TRAIN_FEATURES, features=other_features.numpy())
+            key |= _train_key(partial, split_sha256(train))
+        write_json(partial / KEY, key)
         summary |= floor_features(other_features, features, statistics, seed)
     return summary
 
@@ -135,6 +141,26 @@ def read_reference(
         pixels = Statistics(arrays["pixel_mean"], arrays["pixel_cov"])
     features = torch.from_numpy(arrays["features"])
     return Reference(key, weights, features, Statistics(arrays["mean"], arrays["cov"]), pixels)
+
+
+def read_train_features(
+    folder: str | Path, reference: Reference, data_summary: dict[str, Any]
+) -> torch.Tensor:
+    """Returns the features of the training images, (N,D) float32, in their order.
+
+    Args:
+        folder: the reference folder.
+        reference: what `read_reference` gave for it.
+        data_summary: of stage `prepare`.
+
+    Raises:
+        UserError: they are missing, damaged, or of other images.
+    """
+    if reference.key["split"] == "train":
+        return reference.features
+    folder = Path(folder)
+    _check(folder, reference.key, _train_key(folder, data_summary["train"]["sha256"]))
+    return torch.from_numpy(read_npz(folder / TRAIN_FEATURES)["features"])
 
 
 def _write_weights(
@@ -180,6 +206,11 @@ def _key(
         "weights_sha256": _sha256(weights),
         "arrays_sha256": _sha256(arrays),
     }
+
+
+def _train_key(folder: Path, train_sha256: str) -> dict[str, str]:
+    features_sha256 = _sha256(folder / TRAIN_FEATURES)
+    return {"train_data_sha256": train_sha256, "train_features_sha256": features_sha256}
 
 
 def _asked(params: ReferenceParams, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ network at once, and on how many devices, changes nothing but speed; an interrup
 the next block.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from ncsn.cost import Forecast
 from ncsn.data.arrays import to_hwc, to_uint8
-from ncsn.errors import UserError
+from ncsn.errors import Diverged
 from ncsn.io import read_npz, write_npz
 from ncsn.params import SampleParams
 from ncsn.progress import progress_bar
@@ -35,23 +36,25 @@ class Samples(NamedTuple):
 
     `images` is uint8, shape (N, H, W, C); `states` uint8, shape (K, n, H, W, C): the start, then
     states at the end of evenly spaced levels; `state_sigmas` (K,) float64 names their levels, 0
-    for the start.
+    for the start. `seconds` were spent on drawing, over all sessions of an interrupted draw.
     """
 
     images: np.ndarray
     states: np.ndarray
     state_sigmas: np.ndarray
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What is drawn: sampler and score, the ladder, and the images' shape (C, H, W)."""
+    """What is drawn: sampler and score, the ladder, the images' shape (C, H, W), and the cost."""
 
     sampler: Sampler
     score_fn: ScoreFn
     sigmas: Tensor
     image_shape: tuple[int, int, int]
     evaluations_per_image: int
+    flops_per_evaluation: int = 0  # 0 makes no forecast
 
 
 class BlockNoise:
@@ -95,17 +98,25 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
         folder: takes the finished blocks.
 
     Raises:
-        UserError: a chain left the finite numbers.
+        Diverged: a chain left the finite numbers.
     """
     sizes = _block_sizes(params)
     missing = [b for b in range(len(sizes)) if not _block_path(folder, b).exists()]
     at_once = max(1, max_batch_size // params.block_size)
     total = params.num_samples * draw.evaluations_per_image
     initial = total - sum(sizes[b] for b in missing) * draw.evaluations_per_image
+    forecast = Forecast(
+        "sample", "evaluation", total - initial, draw.flops_per_evaluation, draw.sigmas.device
+    )
     with progress_bar(total, "eval", initial=initial, label="sample") as bar:
+
+        def count(evaluations: int) -> None:
+            bar.update(evaluations)
+            forecast.update(evaluations)
+
         for first in range(0, len(missing), at_once):
-            _draw_blocks(draw, params, missing[first : first + at_once], sizes, folder, bar)
-    return _collected(folder, len(sizes))
+            _draw_blocks(draw, params, missing[first : first + at_once], sizes, folder, count)
+    return _collected(folder, sizes, draw.image_shape)
 
 
 def _draw_blocks(
@@ -114,27 +125,30 @@ def _draw_blocks(
     blocks: Sequence[int],
     sizes: Sequence[int],
     folder: Path,
-    bar: tqdm,
+    count: Callable[[int], None],
 ) -> None:
     """Draws some blocks together and writes each to its own file; the path goes with block 0."""
-    block_sizes = [sizes[block] for block in blocks]
+    begin, block_sizes = time.perf_counter(), [sizes[block] for block in blocks]
     noise = BlockNoise(blocks, block_sizes, params, draw)
     x = noise.start()
     path = _Path(draw, params, x) if 0 in blocks else None
 
     def counted(state: Tensor, level: Tensor) -> Tensor:
-        bar.update(len(state))
-        return draw.score_fn(state, level)
+        score = draw.score_fn(state, level)
+        count(len(state))
+        return score
 
     x = draw.sampler(counted, x, noise, path.record if path else None)
     if not bool(torch.isfinite(x).all()):
-        raise UserError(
+        raise Diverged(
             f"sampling diverged in block {blocks[0]}: pixel values are not finite. "
             "Lower sampler.epsilon in params.yaml (it must stay well below 4 * sigma_min^2)"
         )
-    for block, part in zip(blocks, to_uint8(x).split(block_sizes), strict=True):
+    parts = to_uint8(x).cpu().split(block_sizes)
+    seconds = np.array((time.perf_counter() - begin) / len(blocks))
+    for block, part in zip(blocks, parts, strict=True):
         states = path.arrays() if path and block == 0 else {}
-        write_npz(_block_path(folder, block), images=to_hwc(part), **states)
+        write_npz(_block_path(folder, block), images=to_hwc(part), seconds=seconds, **states)
 
 
 class _Path:
@@ -169,7 +183,13 @@ def _block_path(folder: Path, block: int) -> Path:
     return folder / f"block_{block:06d}.npz"
 
 
-def _collected(folder: Path, num_blocks: int) -> Samples:
-    blocks = [read_npz(_block_path(folder, block)) for block in range(num_blocks)]
-    images = np.concatenate([block["images"] for block in blocks])
-    return Samples(images, blocks[0]["states"], blocks[0]["state_sigmas"])
+def _collected(folder: Path, sizes: Sequence[int], image_shape: tuple[int, int, int]) -> Samples:
+    channels, height, width = image_shape
+    images = np.empty((sum(sizes), height, width, channels), np.uint8)
+    seconds, filled = 0.0, 0
+    for block, size in enumerate(sizes):
+        arrays = read_npz(_block_path(folder, block))
+        images[filled : filled + size] = arrays["images"]
+        seconds, filled = seconds + float(arrays["seconds"]), filled + size
+    first = read_npz(_block_path(folder, 0))
+    return Samples(images, first["states"], first["state_sigmas"], seconds)

@@ -18,11 +18,13 @@ from torch.func import functional_call
 
 from ncsn.batches import Batch, as_floats, draw_batch
 from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.cost import Forecast, write_training_cost
 from ncsn.ema import WeightAverage
-from ncsn.keys import STEPS_PER_SEC, VAL_LOSS
+from ncsn.execution import Way, autocast_dtype, in_precision
+from ncsn.keys import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
-from ncsn.previews import write_preview
+from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
 from ncsn.rng import generator
 from ncsn.training_log import LossWindow, append_row, cut_back
@@ -32,6 +34,7 @@ Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]  # score_fn, x, 
 
 NUM_VALIDATION = 2000  # pairs of a held-out image and a level
 CHECKPOINT = "checkpoint.pt"
+COST = "cost.json"
 LOG = "train_log.jsonl"
 PREVIEWS = "previews"
 
@@ -104,19 +107,25 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         The finished checkpoint.
 
     Raises:
-        UserError: a loss is not finite.
+        Diverged: a loss is not finite.
     """
+    num_images = params.num_steps * params.batch_size
+    flops = write_training_cost(folder / COST, task.net, task.images.shape[1:], num_images)
     if next(task.net.parameters(), None) is None:
         return _nothing_to_train(task, folder)
-    state = _State(task, params)
+    state, device = _State(task, params), task.images.device
     if (folder / CHECKPOINT).exists():
-        state.load(load_checkpoint(folder / CHECKPOINT, task.images.device), task)
+        state.load(load_checkpoint(folder / CHECKPOINT, device), task)
+    to_do = (params.num_steps - state.step) * params.batch_size
+    forecast = Forecast("train", "image", to_do, flops, device)
+    way = Way(task.net, params.precision, base.compile, device, flops * to_do)
     cut_back(folder / LOG, folder / PREVIEWS, state.step)
     saved_at = time.monotonic()
     rate = _Rate(state.step)
     with progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar:
         while state.step < params.num_steps:
-            _step(task, state, params, base.seed)
+            _step(task, state, params, base.seed, way)
+            forecast.update(params.batch_size)
             _watch(task, state, params, base.seed, folder, rate)
             bar.update()
             if time.monotonic() - saved_at > base.checkpoint_every_sec:
@@ -133,7 +142,7 @@ def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
     return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
 
 
-def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
+def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -> None:
     batch = draw_batch(
         task.images,
         len(task.sigmas),
@@ -144,9 +153,7 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int) -> None:
         random_flip=params.random_flip,
         sigma_range=task.sigma_range,
     )
-    losses = task.objective(task.net, *batch)
-    state.optimizer.zero_grad(set_to_none=True)
-    losses.mean().backward()
+    losses = way.gradients.compute(task.objective, way.score_fn, *batch)
     state.optimizer.step()
     state.average.update()
     state.window.add(losses, ladder_index(batch.level, task.sigmas))
@@ -187,14 +194,19 @@ def _watch(
     if not (log or validate or preview):
         return
     rate.pause()
-    averaged = partial(_averaged_scores, task.net, state.average)
+    dtype = autocast_dtype(params.precision, task.images.device)
+    averaged = in_precision(partial(_averaged_scores, task.net, state.average), dtype)
     row: dict[str, float] = {"step": state.step}
     if log:
         row |= state.window.means() | {STEPS_PER_SEC: rate.read(state.step)}
         state.window.clear()
     if validate:
         row |= validation_losses(averaged, task, params, seed)
-    if log or validate:
+    if preview and params.frechet_samples:
+        row[VAL_PIXEL_FRECHET] = preview_distance(
+            averaged, task.sigmas, task.held_out, params.frechet_samples, seed
+        )
+    if len(row) > 1:
         append_row(folder / LOG, row)
     if preview:
         path = folder / PREVIEWS / f"step_{state.step:08d}.png"

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ncsn.errors import UserError
+from ncsn.errors import Diverged
 from ncsn.io import read_jsonl, write_jsonl
 from ncsn.keys import TRAIN_LOSS, level_key
 
@@ -58,11 +58,11 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
     """Appends one line to the log and hands it to the operating system at once.
 
     Raises:
-        UserError: a value is not finite; the training has diverged at row["step"].
+        Diverged: a value is not finite; the training has diverged at row["step"].
     """
     broken = [f"{key} = {value}" for key, value in row.items() if not math.isfinite(value)]
     if broken:
-        raise UserError(
+        raise Diverged(
             f"training diverged by step {row['step']}: {broken[0]}. "
             "Lower train.learning_rate, or check the data; params.yaml holds both"
         )

@@ -1,10 +1,13 @@
 """The paper's network: exact size, shapes, conditioning, independence of the batch."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from ncsn.nets.layers import ConditionalInstanceNormPlus, ResidualBlock
+from ncsn.nets.layers import ResidualBlock, SamePaddedConv
+from ncsn.nets.norm import ConditionalInstanceNormPlus, instance_norm_plus
 from ncsn.nets.refinenet import ConditionalRefineNet
 from ncsn.rng import generator
 
@@ -59,15 +62,38 @@ def test_instance_norm_plus_equals_its_formula(levels):
     spread = (mu - mu.mean(1, keepdim=True)) / (mu.var(1, keepdim=True) + 1e-5).sqrt()
     expected = gamma * (xhat + alpha * spread) + beta
     torch.testing.assert_close(norm(x, level), expected)
-    with torch.no_grad():  # the route without gradients is another one
-        torch.testing.assert_close(norm(x, level), expected)
+    torch.testing.assert_close(norm(x, level, elu=True), nn.functional.elu(expected))
+    by_operations = instance_norm_plus(x, norm.table[level], norm.tiny)
+    torch.testing.assert_close(by_operations, expected)
 
 
 def test_instance_norm_plus_has_the_right_gradient():
     norm = ConditionalInstanceNormPlus(3, 2).double()
-    x = _image(2, 3, 4, 4).double().requires_grad_()
+    nn.init.normal_(norm.table, generator=generator("table"))
+    x = (3 * _image(2, 3, 4, 4).double() - 1).requires_grad_()
     level = torch.tensor([0, 1])
-    assert torch.autograd.gradcheck(lambda x: norm(x, level), [x])
+    for elu in (False, True):
+        call = partial(torch.func.functional_call, norm, kwargs={"elu": elu})
+        assert torch.autograd.gradcheck(
+            lambda x, t, c=call: c({"table": t}, (x, level)), [x, norm.table]
+        )
+
+
+def test_the_derivative_of_the_norm_is_not_derived_again():
+    norm, x = ConditionalInstanceNormPlus(3, 2), _image(2, 3, 4, 4).requires_grad_()
+    (first,) = torch.autograd.grad(
+        norm(x, torch.tensor([0, 1])).square().sum(), x, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        first.sum().backward()
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_convolution_dilated_beyond_the_image_is_its_centre(size):
+    conv = SamePaddedConv(2, 3, dilation=4).double()
+    x = _image(2, 2, size, size).double()
+    whole = nn.functional.conv2d(x, conv.weight, conv.bias, padding=4, dilation=4)
+    torch.testing.assert_close(conv(x), whole)
 
 
 def test_a_residual_block_with_zeroed_convolutions_is_its_shortcut():

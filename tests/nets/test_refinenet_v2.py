@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ncsn.build.score_net import build_score_net
-from ncsn.nets.layers import ConditionalInstanceNormPlus
+from ncsn.nets.norm import ConditionalInstanceNormPlus
 from ncsn.nets.refinenet_v2 import ScaledRefineNet, cascades_for
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams

@@ -121,7 +121,37 @@ def results(
             "mean": (samples[0].size / 9 * sigmas / (sigmas + 0.05) ** 2 / 5).tolist(),
             "standard_error": np.full(num_levels, 0.1).tolist(),
         },
+        inpainting=inpainting(rng, real[:3]),
+        baseline=rng.integers(0, 256, (9, *samples.shape[1:]), dtype=np.uint8),
+        neighbours={
+            "extractor": extractor,
+            "feature_layer": metrics[keys.FEATURE_LAYER],
+            "num_train": len(train),
+            "pixels": nearest(rng, min(10, num_samples), len(train)),
+            "features": nearest(rng, min(10, num_samples), len(train)),
+        },
     )
+
+
+def inpainting(rng: np.random.Generator, originals: np.ndarray) -> dict[str, np.ndarray]:
+    """Halves filled in with noise, two completions of each."""
+    known = np.zeros((2, *originals.shape[1:3]), dtype=bool)
+    middle = originals.shape[2] // 2
+    known[0, :, middle:], known[1, :, :middle] = True, True
+    shape = (2, len(originals), 2, *originals.shape[1:])
+    noise = rng.integers(0, 256, shape, dtype=np.uint8)
+    filled = np.where(known[:, None, None, ..., None], originals[None, :, None], noise)
+    return {"originals": originals, "known": known, "completions": filled}
+
+
+def nearest(rng: np.random.Generator, num_samples: int, num_train: int) -> dict[str, Any]:
+    """Neighbours of samples as the stage of that name writes them, chosen at random."""
+    distances = np.sort(rng.uniform(1, 2, (num_samples, 6)))
+    return {
+        "indices": rng.integers(0, num_train, (num_samples, 6)).tolist(),
+        "distances": distances.tolist(),
+        "held_out_distances": rng.uniform(1, 2, num_samples).tolist(),
+    }
 
 
 @pytest.fixture

@@ -10,11 +10,16 @@ from ncsn.report.figures import png_bytes
 from ncsn.report.grids import (
     CELL_PX,
     GAP_PX,
+    GROUP_GAP_PX,
     HEADER_PX,
+    HIDDEN,
     LEFT_PX,
     MAX_STATES,
+    NARROW_CELL_PX,
     plot_annealing,
     plot_images,
+    plot_inpainting,
+    plot_neighbours,
     tiled,
 )
 
@@ -73,3 +78,35 @@ def test_a_denoised_end_is_named() -> None:
     states = np.zeros((3, 2, 8, 8, 1), dtype=np.uint8)
     labels = [text.get_text() for text in plot_annealing(states, np.array([0, 0.5, 0])).texts]
     assert labels == ["σ", "start", "0.5", "denoised"]
+
+
+def test_neighbours_stand_behind_a_gap_in_the_row_of_their_sample() -> None:
+    rng = np.random.default_rng(2)
+    samples = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    others = rng.integers(0, 256, (3, 2, 8, 8, 1), dtype=np.uint8)
+    picture = decoded(png_bytes(plot_neighbours(samples, others)))
+    side = 8 * (NARROW_CELL_PX // 8)
+    np.testing.assert_array_equal(picture[:side, :side], tiled(samples[:1], 1, side // 8))
+    assert (picture[:, side : side + GROUP_GAP_PX, 3] == 0).all()
+    last = picture[-side:, -side:]
+    np.testing.assert_array_equal(last, tiled(others[2, 1:], 1, side // 8))
+
+
+@pytest.mark.parametrize(("size", "channels"), [(8, 1), (32, 3)])
+def test_inpainting_shows_the_original_what_was_given_and_the_completions(
+    size: int, channels: int
+) -> None:
+    rng = np.random.default_rng(3)
+    originals = rng.integers(0, 256, (2, size, size, channels), dtype=np.uint8)
+    completions = rng.integers(0, 256, (2, 3, size, size, channels), dtype=np.uint8)
+    known = np.zeros((size, size), dtype=bool)
+    known[:, : size // 2] = True
+    picture = decoded(png_bytes(plot_inpainting(originals, known, completions)))
+    scale = NARROW_CELL_PX // size
+    side = size * scale
+    np.testing.assert_array_equal(picture[:side, :side], tiled(originals[:1], 1, scale))
+    given = picture[:side, side + GAP_PX :][:, :side]
+    half = side // 2
+    np.testing.assert_array_equal(given[:, :half], picture[:side, :half])
+    assert (given[:, half:, :3] == HIDDEN).all() and (given[..., 3] == 255).all()
+    np.testing.assert_array_equal(picture[-side:, -side:], tiled(completions[1, 2:], 1, scale))

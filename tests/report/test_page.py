@@ -88,6 +88,28 @@ def test_without_an_oracle_nothing_is_said_of_shares(
     assert list(table.columns) == ["level", "sigma", "loss", "standard_error"] and table.empty
 
 
+def test_the_exact_score_has_a_page_without_a_training(
+    make_results: Results, params: Params
+) -> None:
+    values = params.model_dump()
+    values["model"]["name"] = "oracle"
+    exact = replace(make_results(), log=[{"step": 0}], training_sigmas=[])
+    page = written(exact, checked_params(values))
+    assert "The exact score of the training images in place of a network" in page.text
+    assert "Nothing was trained" in page.text and "dotted" not in page.text
+    assert cost(exact, params).images_seen == 0
+
+
+def test_the_losses_of_a_continuous_training_stand_at_its_own_levels(
+    make_results: Results, params: Params
+) -> None:
+    wide = [10.0 / 3**level for level in range(10)]
+    page = written(replace(make_results(), training_sigmas=wide), params)
+    table = pd.read_csv(Path(params.paths.plots) / "final_level_losses.csv")
+    assert list(table["sigma"]) == pytest.approx(wide, rel=1e-5)
+    assert "dotted" not in page.text  # the least losses are those of the sampled ladder
+
+
 def test_the_bound_is_shown_for_the_weights_of_the_paper_alone(
     make_results: Results, params: Params
 ) -> None:
@@ -102,9 +124,38 @@ def test_the_page_needs_no_network_and_no_other_file(
 ) -> None:
     page = written(make_results(), params)
     raw = Path(params.paths.report).read_text(encoding="utf-8")
-    assert len(page.sources) == 6
+    assert len(page.sources) == 11
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert not re.search(r"https?://|<script|<link|@import|url\(", raw)
+
+
+def test_the_distance_of_samples_stands_beside_that_of_held_out_images(
+    make_results: Results, params: Params
+) -> None:
+    results = make_results()
+    found = {
+        "indices": [[3, 5], [0, 1], [2, 9]],
+        "distances": [[3.25, 9.0], [1.5, 9.0], [7.125, 9.0]],
+        "held_out_distances": [2.5, 4.5],
+    }
+    results = replace(results, neighbours=results.neighbours | {"features": found})
+    expected = (
+        "Distance to the nearest: median 3.25 and least 1.5 for the samples, median 3.5 and least"
+        " 2.5 for the first 2 held-out images."
+    )
+    assert f"(classifier, layer 128). {expected}" in written(results, params).text
+
+
+def test_the_baseline_stands_beside_as_many_samples(make_results: Results, params: Params) -> None:
+    results = make_results()
+    page = written(results, params)
+    assert "the first 9 samples" in page.text and "1,000 evaluations an image" in page.text
+    figures = {name: f for name, f in files_of(params).items() if name.startswith("figures/")}
+    same = replace(results, baseline=results.samples[:9])
+    written(same, params)
+    again = files_of(params)
+    assert again["figures/annealed.png"] == figures["figures/annealed.png"]
+    assert again["figures/baseline.png"] == figures["figures/annealed.png"]
 
 
 def test_the_same_inputs_give_the_same_bytes(make_results: Results, params: Params) -> None:
@@ -134,7 +185,7 @@ def test_every_kind_of_run_has_a_page(
     noise = {key: shape[key] for key in ("num_levels", "sigma_max") if key in shape}
     values["noise"] |= noise
     page = written(make_results(**shape), checked_params(values))
-    assert len(page.sources) == 6
+    assert len(page.sources) == 11
     assert "None" not in page.text and "nan" not in page.text.split()
 
 
@@ -143,7 +194,7 @@ def test_a_configuration_that_trains_nothing_says_so(
 ) -> None:
     page = written(make_results(num_steps=0), params)
     assert "Nothing was trained" in page.text
-    assert len(page.sources) == 4
+    assert len(page.sources) == 9
     table = pd.read_csv(Path(params.paths.plots) / "training.csv")
     assert list(table.columns) == ["step", "loss"] and table.empty
 

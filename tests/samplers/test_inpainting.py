@@ -62,3 +62,19 @@ def test_the_score_sees_known_pixels_with_the_noise_of_their_level():
         assert spread == pytest.approx(float(SIGMAS[level]), rel=0.05)
     for first, second in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(first[2], second[2])  # drawn once a level
+
+
+def test_a_last_denoising_moves_unknown_pixels_to_the_mean_of_the_clean_image():
+    sigmas = SIGMAS.float()
+
+    def score_fn(x, level):  # of a single image at 0.25
+        return (0.25 - x) / sigmas[level].view(-1, 1, 1, 1) ** 2
+
+    known = torch.full((50, 1, 1, 2), 0.9)
+    mask = torch.tensor([True, False])
+    options = {"epsilon": 0.05**2 * 0.5, "steps_per_level": 5, "noise": _noise()}
+    x = inpaint(
+        score_fn, torch.zeros_like(known), known, mask, sigmas, final_denoise=True, **options
+    )
+    assert torch.equal(x[..., 0], known[..., 0])
+    torch.testing.assert_close(x[..., 1], torch.full((50, 1, 1), 0.25))

@@ -131,6 +131,22 @@ def test_configurations_share_the_model_of_a_checkpoint(project: Path, edit_para
     assert model.metadata.signature.inputs.input_names() == ["x", "level"]
 
 
+def test_the_exact_score_is_logged_without_a_curve_or_a_model(
+    project: Path, edit_params: Edit
+) -> None:
+    edit_params("model", "name", "oracle")
+    paths = load_params("paths").paths
+    Path(paths.train_log).write_text('{"step": 0}\n')
+    for image in Path(paths.previews).iterdir():
+        image.unlink()
+    store, run_id = _store(), _publish(log_model=True)["run_id"]
+    run = store.client.get_run(run_id)
+    assert run.info.status == "FINISHED" and "train/loss" not in run.data.metrics
+    assert run.data.metrics["eval/fid"] == 12.25 and run.data.metrics["oracle/fid"] == 3.5
+    assert store.client.search_logged_models([store.experiment_id]) == []
+    assert _publish(log_model=True)["run_id"] == run_id
+
+
 def test_a_file_that_is_missing_is_named(project: Path) -> None:
     from ncsn.errors import UserError
 

@@ -13,64 +13,27 @@ from torch import Tensor, nn
 Norm = Callable[[int], nn.Module]
 
 
-class ConditionalInstanceNormPlus(nn.Module):
-    """Conditional InstanceNorm++ (Song & Ermon 2019, Appendix A.1), as released.
+class SamePaddedConv(nn.Conv2d):
+    """A convolution that keeps height and width; its dilated outer taps may all miss the image."""
 
-    It is gamma * (xhat + alpha * (mu - m) / sqrt(v + 1e-5)) + beta, where xhat is the
-    instance-normalised input, mu a channel's mean, and m and v the mean and unbiased variance of
-    mu over channels. The paper's text leaves gamma off the alpha term. With one level it is the
-    unconditional InstanceNorm++ of NCSNv2.
-    """
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int = 3,
+        dilation: int = 1,
+        bias: bool = True,
+    ):
+        padding = dilation * (size // 2)
+        super().__init__(
+            in_channels, out_channels, size, padding=padding, dilation=dilation, bias=bias
+        )
 
-    tiny = 1e-5
-
-    def __init__(self, channels: int, num_levels: int):
-        super().__init__()
-        scales = 1 + 0.02 * torch.randn(num_levels, 2 * channels)
-        self.table = nn.Parameter(torch.cat([scales, torch.zeros(num_levels, channels)], dim=1))
-
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """Normalises x (B, C, H, W) with the row of each sample's level (B,); same shape."""
-        conditional = len(self.table) > 1
-        rows = F.embedding(level, self.table) if conditional else self.table.expand(len(x), -1)
-        gamma, alpha, beta = rows.chunk(3, dim=1)
-        mean = x.mean((2, 3))
-        v, m = torch.var_mean(mean, dim=1, keepdim=True)
-        shift = gamma * alpha * (mean - m) * torch.rsqrt(v + self.tiny) + beta
-        return _instance_norm(x, mean, gamma, shift, self.tiny)
-
-
-def _instance_norm(x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, tiny: float) -> Tensor:
-    """scale * (x - mean) / std + shift over (H, W); mean, scale and shift have shape (B, C).
-
-    Two routes to one number, each the faster one on a CPU: batch normalisation over B * C channels
-    has a fused backward, and without gradients plain tensor operations win (torch.var does not).
-    """
-    if torch.is_grad_enabled():
-        flat = x.reshape(1, -1, *x.shape[2:])
-        y = F.batch_norm(flat, None, None, scale.reshape(-1), shift.reshape(-1), True, 0.0, tiny)
-        return y.view_as(x)
-    centred = x - mean[:, :, None, None]
-    var = torch.linalg.vector_norm(centred, dim=(2, 3)).square() / x[0, 0].numel()
-    factor = scale * torch.rsqrt(var + tiny)
-    return torch.addcmul(shift[:, :, None, None], centred, factor[:, :, None, None])
-
-
-class NoNorm(nn.Module):
-    """The identity, for blocks without normalisation (NCSNv2's refine blocks)."""
-
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """Returns x."""
-        return x
-
-
-def _conv(
-    in_channels: int, out_channels: int, size: int = 3, dilation: int = 1, bias: bool = True
-) -> nn.Conv2d:
-    padding = dilation * (size // 2)
-    return nn.Conv2d(
-        in_channels, out_channels, size, padding=padding, dilation=dilation, bias=bias
-    )
+    def forward(self, input: Tensor) -> Tensor:
+        """Maps (B, in, H, W) to (B, out, H, W)."""
+        if self.kernel_size[0] == 3 and self.dilation[0] >= max(input.shape[2:]):
+            return F.conv2d(input, self.weight[:, :, 1:2, 1:2], self.bias)  # the others see zeros
+        return super().forward(input)
 
 
 class ConvMeanPool(nn.Module):
@@ -78,7 +41,7 @@ class ConvMeanPool(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, size: int):
         super().__init__()
-        self.conv = _conv(in_channels, out_channels, size)
+        self.conv = SamePaddedConv(in_channels, out_channels, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in, H, W) to (B, out, H // 2, W // 2)."""
@@ -106,22 +69,22 @@ class ResidualBlock(nn.Module):
         super().__init__()
         hidden = in_channels if downsample or conv_shortcut else out_channels
         self.norm1, self.norm2 = norm(in_channels), norm(hidden)
-        self.conv1 = _conv(in_channels, hidden, dilation=dilation)
+        self.conv1 = SamePaddedConv(in_channels, hidden, dilation=dilation)
         self.conv2: nn.Module
         self.shortcut: nn.Module
         if downsample:
             self.conv2 = ConvMeanPool(in_channels, out_channels, 3)
             self.shortcut = ConvMeanPool(in_channels, out_channels, 1)
         else:
-            self.conv2 = _conv(hidden, out_channels, dilation=dilation)
+            self.conv2 = SamePaddedConv(hidden, out_channels, dilation=dilation)
             self.shortcut = nn.Identity()
             if conv_shortcut or in_channels != out_channels:
-                self.shortcut = _conv(in_channels, out_channels, dilation=dilation)
+                self.shortcut = SamePaddedConv(in_channels, out_channels, dilation=dilation)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Maps (B, in, H, W) to (B, out, H', W')."""
-        h = self.conv1(F.elu(self.norm1(x, level)))
-        h = self.conv2(F.elu(self.norm2(h, level)))
+        h = self.conv1(self.norm1(x, level, elu=True))
+        h = self.conv2(self.norm2(h, level, elu=True))
         return self.shortcut(x) + h
 
 
@@ -132,7 +95,7 @@ class ResidualConvUnits(nn.Module):
         super().__init__()
         self.norms = nn.ModuleList(norm(channels) for _ in range(2 * num_blocks))
         self.convs = nn.ModuleList(
-            _conv(channels, channels, bias=False) for _ in range(2 * num_blocks)
+            SamePaddedConv(channels, channels, bias=False) for _ in range(2 * num_blocks)
         )
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
@@ -142,7 +105,7 @@ class ResidualConvUnits(nn.Module):
             for norm, conv in zip(
                 self.norms[index : index + 2], self.convs[index : index + 2], strict=True
             ):
-                h = conv(F.elu(norm(h, level)))
+                h = conv(norm(h, level, elu=True))
             x = x + h
         return x
 
@@ -160,7 +123,7 @@ class ChainedPooling(nn.Module):
         super().__init__()
         self.norms = nn.ModuleList(norm(channels) for _ in range(self.num_stages))
         self.convs = nn.ModuleList(
-            _conv(channels, channels, bias=False) for _ in range(self.num_stages)
+            SamePaddedConv(channels, channels, bias=False) for _ in range(self.num_stages)
         )
         self.pool = pool
 
@@ -179,7 +142,9 @@ class MultiScaleFusion(nn.Module):
     def __init__(self, in_channels: Sequence[int], out_channels: int, norm: Norm):
         super().__init__()
         self.norms = nn.ModuleList(norm(channels) for channels in in_channels)
-        self.convs = nn.ModuleList(_conv(channels, out_channels) for channels in in_channels)
+        self.convs = nn.ModuleList(
+            SamePaddedConv(channels, out_channels) for channels in in_channels
+        )
 
     def forward(self, inputs: Sequence[Tensor], level: Tensor, size: Sequence[int]) -> Tensor:
         """Maps inputs (B, C_i, H_i, W_i) to (B, out, *size)."""

@@ -10,7 +10,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ncsn.nets.layers import ConditionalInstanceNormPlus, NoNorm
+from ncsn.nets.norm import ConditionalInstanceNormPlus, NoNorm
 from ncsn.nets.refinenet import CascadeShape, RefineNet, four_cascades
 
 

@@ -1,8 +1,10 @@
-"""Pictures of images: uncurated grids, nearest neighbours, states along the annealing.
+"""Pictures of images: uncurated grids, nearest neighbours, completions, states of the annealing.
 
 Pixels are shown as they are: whole-number magnification by repetition, no smoothing, no
 stretching of contrast.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,10 +14,12 @@ from ncsn.report.figures import STYLE, in_house_style
 GAP_PX = 2
 PANEL_PX = 580  # two panels stand side by side on the page
 CELL_PX = 84
-NEIGHBOUR_GAP_PX = 14  # between a sample and its neighbours
+NARROW_CELL_PX = 75  # of pictures that stand side by side
+GROUP_GAP_PX = 14  # between an image and those that belong to it
 MAX_STATES = 13
 HEADER_PX, LEFT_PX = 26, 30
 LABEL = "#7d8590"  # readable on white and on black
+HIDDEN = (125, 133, 144)  # the same, as bytes: pixels that are to be filled in
 DPI = int(str(STYLE["figure.dpi"]))
 
 
@@ -61,11 +65,22 @@ def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
         samples: uint8, shape (N, H, W, C).
         neighbours: uint8, shape (N, K, H, W, C).
     """
-    scale = max(1, CELL_PX // samples.shape[2])
-    left = tiled(samples, 1, scale)
-    right = tiled(neighbours.reshape(-1, *samples.shape[1:]), neighbours.shape[1], scale)
-    gap = np.zeros((len(left), NEIGHBOUR_GAP_PX, 4), dtype=np.uint8)
-    return _picture(np.concatenate([left, gap, right], axis=1), 0, 0)
+    return _picture(_in_groups([samples[:, None], neighbours]), 0, 0)
+
+
+@in_house_style
+def plot_inpainting(originals: np.ndarray, known: np.ndarray, completions: np.ndarray) -> Figure:
+    """One row an image: itself, what was given of it, a gap, completions (Fig. 6).
+
+    Args:
+        originals: uint8, shape (N, H, W, C).
+        known: True where a pixel was given, bool, shape (H, W); the others are drawn grey.
+        completions: uint8, shape (N, K, H, W, C).
+    """
+    colours = np.broadcast_to(originals, (*originals.shape[:3], 3))
+    given = np.where(known[..., None], colours, np.array(HIDDEN, dtype=np.uint8))
+    filled = np.broadcast_to(completions, (*completions.shape[:4], 3))
+    return _picture(_in_groups([np.stack([colours, given], axis=1), filled]), 0, 0)
 
 
 @in_house_style
@@ -95,6 +110,15 @@ def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
         label = _state_label(index, sigmas[index])
         figure.text(x / width, y, label, ha="center", va="center", fontsize=8, color=LABEL)
     return figure
+
+
+def _in_groups(groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Lays groups of images, each (N, K, H, W, C), out side by side, a row for each of N."""
+    scale = max(1, NARROW_CELL_PX // groups[0].shape[3])
+    parts = [tiled(g.reshape(-1, *g.shape[2:]), g.shape[1], scale) for g in groups]
+    gap = np.zeros((len(parts[0]), GROUP_GAP_PX, 4), dtype=np.uint8)
+    between = [part for canvas in parts for part in (gap, canvas)][1:]
+    return np.concatenate(between, axis=1)
 
 
 def _state_label(index: int, sigma: float) -> str:

@@ -32,6 +32,10 @@ class ReportInputs:
         sampling: counts and cost of sampling.
         metrics: numbers of the generated images, and of the oracle's, with their conditions.
         oracle: least reachable losses; None where no oracle was drawn from.
+        inpainting: `originals` (N, H, W, C), `known` (2, H, W), `completions` (2, N, K, H, W, C)
+            of the left and the right half.
+        baseline: images drawn without annealing, in the form of `samples`, with their noise.
+        neighbours: indices and distances of training images, of `pixels` and of `features`.
     """
 
     data: dict[str, Any]
@@ -46,6 +50,9 @@ class ReportInputs:
     sampling: dict[str, Any]
     metrics: dict[str, Any]
     oracle: dict[str, Any] | None
+    inpainting: dict[str, np.ndarray]
+    baseline: np.ndarray
+    neighbours: dict[str, Any]
 
 
 def read_inputs(paths: PathsParams) -> ReportInputs:
@@ -69,4 +76,7 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         sampling=read_json(paths.sample_summary),
         metrics=read_json(paths.metrics) | read_json(paths.oracle_metrics),
         oracle=read_json(paths.oracle_summary) if has_oracle else None,
+        inpainting=read_npz(paths.inpainting),
+        baseline=read_npz(paths.baseline)["images"],
+        neighbours=read_json(paths.neighbours),
     )

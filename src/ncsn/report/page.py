@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ncsn import keys
 from ncsn.params import Params
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.neighbours import NUM_NEIGHBOUR_ROWS
 from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -68,7 +68,10 @@ def render_page(
             data=inputs.data,
             cost=cost(inputs, params),
             num_shown=min(params.report.num_grid_images, len(inputs.samples)),
-            num_neighbour_rows=min(NUM_NEIGHBOUR_ROWS, len(inputs.samples)),
+            neighbours=inputs.neighbours,
+            nearest_notes=nearest_notes(inputs.neighbours),
+            num_baseline=len(inputs.baseline),
+            num_completions=inputs.inpainting["completions"].shape[2],
             num_real_shown=min(params.report.num_grid_images, len(inputs.real)),
             num_trajectories=inputs.trajectory.shape[1],
             num_states=len(inputs.trajectory),
@@ -147,6 +150,21 @@ def _share_note(
         f"Both {high} and {low} have {above.num_images:,} images: in {metric.title} "
         f"({metric.setting}) the share of the {share} is {difference}."
     )
+
+
+def nearest_notes(neighbours: Mapping[str, Any]) -> dict[str, str]:
+    """Returns, by space, how near the training images are to samples and to held-out images."""
+    notes = {}
+    for space in ("pixels", "features"):
+        found = neighbours[space]
+        of_samples = [row[0] for row in found["distances"]]
+        unseen = found["held_out_distances"]
+        notes[space] = (
+            f"Distance to the nearest: median {number(median(of_samples))} and least "
+            f"{number(min(of_samples))} for the samples, median {number(median(unseen))} and "
+            f"least {number(min(unseen))} for the first {len(unseen)} held-out images."
+        )
+    return notes
 
 
 def number(value: float) -> str:

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ncsn import keys
 from ncsn.io import whole_file, whole_folder
 from ncsn.params import Params
 from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
-from ncsn.report.grids import plot_annealing, plot_images, plot_neighbours
+from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.neighbours import NUM_NEIGHBOUR_ROWS, NUM_NEIGHBOURS, nearest_images
 from ncsn.report.page import render_page
 from ncsn.report.tables import (
     Metric,
@@ -47,10 +48,11 @@ def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
         "samples": plot_images(inputs.samples[:count]),
         "real": plot_images(inputs.real[:count]),
         "annealing": plot_annealing(inputs.trajectory, inputs.trajectory_sigmas),
+        "annealed": plot_images(inputs.samples[: len(inputs.baseline)]),
+        "baseline": plot_images(inputs.baseline),
+        **_inpainting_figures(inputs),
+        **_neighbour_figures(inputs),
     }
-    shown = inputs.samples[:NUM_NEIGHBOUR_ROWS]
-    nearest = nearest_images(shown, inputs.train, NUM_NEIGHBOURS)
-    figures["neighbours"] = plot_neighbours(shown, inputs.train[nearest])
     zero_score_loss = _zero_score_loss(params, inputs.samples[0].size)
     least = least_level_losses(inputs.oracle, params.train.weight_power, inputs.training_sigmas)
     training = loss_curve(inputs.log, keys.TRAIN_LOSS)
@@ -80,6 +82,24 @@ def plot_tables(
         "frechet_distances": bar_table(metrics, keys.FID, keys.PIXEL_FRECHET),
         "precision_recall": bar_table(metrics, keys.PRECISION, keys.RECALL),
     }
+
+
+def _inpainting_figures(inputs: ReportInputs) -> dict[str, Figure]:
+    parts = inputs.inpainting
+    both = zip(("left", "right"), parts["known"], parts["completions"], strict=True)
+    return {
+        f"inpainting_{half}": plot_inpainting(parts["originals"], known, completions)
+        for half, known, completions in both
+    }
+
+
+def _neighbour_figures(inputs: ReportInputs) -> dict[str, Figure]:
+    figures = {}
+    for space in ("pixels", "features"):
+        nearest = np.array(inputs.neighbours[space]["indices"])
+        shown = inputs.samples[: len(nearest)]
+        figures[f"neighbours_{space}"] = plot_neighbours(shown, inputs.train[nearest])
+    return figures
 
 
 def _zero_score_loss(params: Params, num_pixels: int) -> float | None:

@@ -16,6 +16,7 @@ def inpaint(
     epsilon: float,
     steps_per_level: int,
     noise: NoiseFn,
+    final_denoise: bool = False,
     on_level: OnLevel | None = None,
 ) -> Tensor:
     """Completes images whose pixels under `mask` are known (Song & Ermon 2019, Algorithm 2).
@@ -33,6 +34,8 @@ def inpaint(
         epsilon: Algorithm 1's step size at the last level.
         steps_per_level: the paper's T.
         noise: returns standard normal noise of the shape of its argument; T + 1 times a level.
+        final_denoise: whether the unknown pixels end with x + sigma_L^2 s(x, sigma_L), as those of
+            `annealed_langevin` do; Algorithm 2 ends without.
         on_level: called with (level, x) after each level; it must not modify x.
 
     Returns:
@@ -47,4 +50,6 @@ def inpaint(
             x = torch.where(mask, y, langevin_step(x, score_fn(x, level), alpha, noise(x)))
         if on_level is not None:
             on_level(index, x)
+    if final_denoise:
+        x = x + float(sigmas[-1]) ** 2 * score_fn(x, level)
     return torch.where(mask, known, x)

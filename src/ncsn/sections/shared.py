@@ -18,6 +18,7 @@ class BaseParams(Section):
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     checkpoint_every_sec: Positive
     max_batch_size: Count
+    compile: Literal["auto", "always", "never"]
 
 
 class PathsParams(Section):
@@ -31,6 +32,7 @@ class PathsParams(Section):
     training_noise: str
     checkpoint: str
     train_log: str
+    train_cost: str
     previews: str
     samples: str
     trajectory: str
@@ -38,6 +40,9 @@ class PathsParams(Section):
     oracle_summary: str
     oracle_metrics: str
     sample_summary: str
+    inpainting: str
+    baseline: str
+    neighbours: str
     metrics: str
     report: str
     figures: str

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ncsn.sections.kinds import Count, Fraction, Positive, Section
+from ncsn.sections.kinds import Count, Fraction, Positive, Precision, Section
 
 
 class ReferenceParams(Section):
@@ -48,9 +48,17 @@ class TrainParams(Section):
     ema_decay: Fraction
     uniform_dequantisation: bool
     random_flip: bool
+    precision: Precision
     log_every_steps: Count
     validate_every_steps: Count
     preview_every_steps: Count
+    frechet_samples: Annotated[int, Field(ge=0)]  # images drawn at each preview; 0 is off
+
+    @model_validator(mode="after")
+    def _enough_for_a_covariance(self) -> Self:
+        if self.frechet_samples == 1:
+            raise ValueError("frechet_samples: must be 0 (off) or at least 2")
+        return self
 
 
 class SampleParams(Section):
@@ -60,6 +68,7 @@ class SampleParams(Section):
     num_samples: Annotated[int, Field(ge=2)]
     block_size: Count
     num_trajectory_images: Count
+    precision: Precision
 
 
 class OracleParams(Section):
@@ -67,6 +76,21 @@ class OracleParams(Section):
 
     num_samples: Annotated[int, Field(ge=2)]
     num_draws: Annotated[int, Field(ge=2)]
+
+
+class IllustrateParams(Section):
+    """How many images are filled in, and how many are drawn without annealing."""
+
+    num_inpainted: Count
+    num_completions: Count
+    num_baseline: Annotated[int, Field(ge=2)]
+
+
+class NeighboursParams(Section):
+    """How many samples are looked up among the training images, and how many of those are kept."""
+
+    num_samples: Count
+    num_neighbours: Count
 
 
 class EvaluateParams(Section):
@@ -90,6 +114,17 @@ class TrackParams(Section):
     artifact_root: str
     experiment: str
     log_model: bool
+
+
+class SweepParams(Section):
+    """Where studies are kept, and when a worker counts as dead."""
+
+    storage: str = Field(
+        pattern=r"^[a-z0-9+]+://"
+    )  # a database URL; SQLite's path is the project's
+    heartbeat_sec: Count
+    grace_sec: Count  # without a heartbeat, until a trial is taken for dead
+    max_retry: Annotated[int, Field(ge=0)]  # of a trial whose worker died
 
 
 class ToyParams(Section):

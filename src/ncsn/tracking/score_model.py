@@ -25,7 +25,8 @@ class ScoreModel:
 
         Args:
             model_input: {"x": images in [0, 1] plus noise, (B, C, H, W), float32,
-                "level": index of the noise level of each, 0 the noisiest, (B,), int64}.
+                "level": index of the noise level of each, 0 the noisiest, (B,), int64; after a
+                continuous training, of the levels at which it reports}.
         """
         x, level = (torch.from_numpy(np.array(model_input[name])) for name in ("x", "level"))
         with torch.inference_mode():

@@ -1,0 +1,97 @@
+"""The files that `speed` leaves: numbers by size in JSON, and the same as a Markdown table."""
+
+import json
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ncsn.cost import quantity
+from ncsn.io import whole_file, write_json
+
+NAMES = {"train": "training", "sample": "sampling", "evaluate": "reference and evaluate"}
+
+
+def device_name(device: torch.device) -> str:
+    """Returns the name of the GPU, or of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def write_results(
+    folder: Path, name: str, machine: dict[str, Any], size: str, measured: dict[str, Any]
+) -> str:
+    """Adds one size to the results of a device; returns the device's whole table.
+
+    Args:
+        folder: of all results.
+        name: of the device.
+        machine: what all sizes share.
+        size: name of the size; replaces an earlier measurement of the same one.
+        measured: as `speed.measure` returns it.
+    """
+    stem = folder / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    path = stem.with_name(stem.name + ".json")
+    sizes = json.loads(path.read_text())["sizes"] if path.exists() else {}
+    sizes[size] = {**machine, **measured}
+    write_json(path, {"device": name, "sizes": sizes})
+    text = table(name, sizes)
+    with whole_file(stem.with_name(stem.name + ".md")) as partial:
+        partial.write_text(text)
+    return text
+
+
+def table(name: str, sizes: dict[str, Any]) -> str:
+    """Returns the Markdown table of all sizes of a device."""
+    head = [
+        f"# {name}",
+        "",
+        "Rates are the best of all repeats, ratios the median over repeats with the quartiles;",
+        "the share is of the matrix product measured in the same run, in the same precision.",
+        "",
+        "| size | what | plain | ours | ratio | FLOP/s | share | peak memory, plain / ours |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows = [
+        _row(size, kind, values[kind])
+        for size, values in sizes.items()
+        for kind in NAMES
+        if kind in values
+    ]
+    notes = ["", *(_note(size, values) for size, values in sizes.items()), ""]
+    return "\n".join([*head, *rows, *notes])
+
+
+def _row(size: str, kind: str, row: dict[str, Any]) -> str:
+    low, high = row["ratio_quartiles"]
+    cells = [size, NAMES[kind]]
+    cells += [f"{row['rate'][way]:,.4g} {row['unit']}" for way in ("plain", "ours")]
+    cells.append(f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})")
+    if "flops_per_sec" in row:
+        memory = (f"{row['peak_memory_mib'][way]:,.0f}" for way in ("plain", "ours"))
+        cells.append(quantity(row["flops_per_sec"]["ours"], "FLOP/s"))
+        cells += [f"{row['share_of_matmul']:.0%}", " / ".join(memory) + " MiB"]
+    else:
+        cells += ["", "", ""]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _note(size: str, values: dict[str, Any]) -> str:
+    shape = "x".join(map(str, values["shape_chw"]))
+    peaks = ", ".join(
+        f"{quantity(rate, 'FLOP/s')} in {name}"
+        for name, rate in values["matmul_flops_per_sec"].items()
+    )
+    return (
+        f"- `{size}`: {shape}, {values['base_channels']} channels, batches of"
+        f" {values['batch_size']} in training and {values['num_samples_at_once']} in sampling;"
+        f" ours in {values['precision']}, compile {values['compile']}; fp32 multiplies as"
+        f" {values['fp32_multiplies_as']}; {values['repeats']} repeats, {values['threads']} CPU"
+        f" threads, {values['plain_workers']} loader workers; matrix product {peaks};"
+        f" torch {values['torch']}."
+    )

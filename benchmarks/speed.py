@@ -1,0 +1,206 @@
+"""Training, sampling and evaluation: the plain way beside ours, in one process, taking turns.
+
+    python benchmarks/speed.py [--device cpu] [--size digits] [--repeats 9] [--threads 2]
+
+Each repeat runs both ways one after the other, so that a machine whose speed drifts is fair to
+both: the ratio is the median over repeats, times are the shortest. Peak memory is what a child
+process that does one of the two alone takes above what it held before. FLOPs are counted
+(ncsn.cost); their share is of a matrix product measured in the same run. Writes
+benchmarks/results/DEVICE.json, a size beside the others that it holds, and the same as a table in
+DEVICE.md.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import ways
+from evaluating import evaluation_works
+from results import device_name, write_results
+
+from ncsn.execution import autocast_dtype
+
+RESULTS = Path(__file__).parent / "results"
+TARGET_SEC = 2.0  # of one way in one repeat
+MATMUL_SEC = 0.5
+
+
+def main() -> None:
+    """Measures what the arguments ask for; prints the table and writes both files."""
+    arguments = _arguments()
+    device = torch.device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if device.type == "cuda":  # as ncsn.build.device sets it; the plain way gets it too
+        torch.set_float32_matmul_precision("high")
+    if arguments.child:
+        print(json.dumps(_peak_memory(arguments, device)))
+        return
+    measured = measure(arguments, device)
+    text = write_results(RESULTS, device_name(device), _machine(device), arguments.size, measured)
+    print(text)
+
+
+def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    """Returns everything about one size, as it goes into the results file."""
+    size, dtype = ways.SIZES[arguments.size], autocast_dtype(arguments.precision, device)
+    peaks = {name: matmul_rate(device, name) for name in ("fp32", "bf16")}
+    flops = ways.flops_of(size)
+    peak = peaks["bf16" if dtype == torch.bfloat16 else "fp32"]
+    rows = {}
+    for kind, unit in (("train", "steps/s"), ("sample", "evaluations/s")):
+        works = {way: _work(f"{way}-{kind}", arguments, device) for way in ("plain", "ours")}
+        row = compare(works, arguments.repeats, device)
+        row |= {"unit": unit, "flops_per_unit": flops[kind]}
+        row["flops_per_sec"] = {way: flops[kind] * row["rate"][way] for way in works}
+        row["share_of_matmul"] = row["flops_per_sec"]["ours"] / peak
+        row["peak_memory_mib"] = {way: _child_memory(arguments, f"{way}-{kind}") for way in works}
+        rows[kind] = row
+    if evaluation := evaluation_works(size, device, arguments.inception):
+        row = compare(evaluation, max(3, arguments.repeats // 3), device)
+        rows["evaluate"] = row | {"unit": "images/s"}
+    return {
+        "shape_chw": size.image_shape,
+        "base_channels": size.base_channels,
+        "batch_size": size.batch_size,
+        "num_samples_at_once": size.num_samples,
+        "precision": str(dtype).removeprefix("torch."),
+        "compile": arguments.compile,
+        "plain_workers": arguments.workers,
+        "repeats": arguments.repeats,
+        "matmul_flops_per_sec": peaks,
+        **rows,
+    }
+
+
+def compare(works: dict[str, ways.Work], repeats: int, device: torch.device) -> dict[str, Any]:
+    """Runs the works in turn; returns best rates by name, and the median ratio ours / plain.
+
+    The number of calls in a repeat is such that a way takes about two seconds, at least one call.
+    """
+    calls = {}
+    for name, work in works.items():
+        for _ in range(2):  # kernels are loaded and code compiled before anything is measured
+            seconds_of(work, device)
+        calls[name] = max(1, min(1000, round(TARGET_SEC / seconds_of(work, device)[0])))
+    rates: dict[str, list[float]] = {name: [] for name in works}
+    for repeat in range(repeats):
+        order = list(works) if repeat % 2 else list(reversed(works))
+        for name in order:
+            seconds, units = seconds_of(_times(works[name], calls[name]), device)
+            rates[name].append(units / seconds)
+        print(".", end="", flush=True, file=sys.stderr)
+    ratios = [ours / plain for ours, plain in zip(rates["ours"], rates["plain"], strict=True)]
+    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    return {
+        "rate": {name: max(values) for name, values in rates.items()},
+        "median_rate": {name: statistics.median(values) for name, values in rates.items()},
+        "ratio": statistics.median(ratios),
+        "ratio_quartiles": [quartiles[0], quartiles[2]],
+    }
+
+
+def seconds_of(work: ways.Work, device: torch.device) -> tuple[float, float]:
+    """Returns the seconds of one call, the device's queue included, and the units it did."""
+    _wait(device)
+    begin = time.perf_counter()
+    with contextlib.redirect_stderr(io.StringIO()):  # progress bars
+        units = work()
+    _wait(device)
+    return time.perf_counter() - begin, units
+
+
+def matmul_rate(device: torch.device, precision: str) -> float:
+    """Returns FLOP/s of a large matrix product: the best of several, after a warm-up."""
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    side = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    seconds_of(lambda: float((a @ b).shape[0]), device)
+    best, begin = float("inf"), time.perf_counter()
+    while best == float("inf") or time.perf_counter() - begin < MATMUL_SEC:
+        best = min(best, seconds_of(lambda: float((a @ b).shape[0]), device)[0])
+    return 2 * side**3 / best
+
+
+def _work(name: str, arguments: argparse.Namespace, device: torch.device) -> ways.Work:
+    size, precision = ways.SIZES[arguments.size], arguments.precision
+    makers: dict[str, Callable[[], ways.Work]] = {
+        "plain-train": lambda: ways.plain_training(size, device, arguments.workers, 1),
+        "ours-train": lambda: ways.our_training(size, device, precision, arguments.compile, 1),
+        "plain-sample": lambda: ways.plain_sampling(size, device),
+        "ours-sample": lambda: ways.our_sampling(size, device, precision, arguments.compile),
+    }
+    return makers[name]()
+
+
+def _times(work: ways.Work, calls: int) -> ways.Work:
+    return lambda: sum(work() for _ in range(calls))
+
+
+def _child_memory(arguments: argparse.Namespace, name: str) -> float:
+    """Peak memory in MiB of a process that does `name` alone, less what it had before."""
+    words = [sys.executable, __file__, "--child", name]
+    for key in ("device", "size", "precision", "compile", "threads", "workers"):
+        words += [f"--{key}", str(getattr(arguments, key))]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+
+
+def _peak_memory(arguments: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    # The kernel's high-water mark starts anew: imports take more for a moment.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident_mib("VmRSS")
+    work = _work(arguments.child, arguments, device)
+    for _ in range(3):
+        work()
+    if device.type == "cuda":
+        return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20}
+    return {"peak_mib": _resident_mib("VmHWM") - before}
+
+
+def _resident_mib(field: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    return {
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "fp32_multiplies_as": "TF32" if device.type == "cuda" else "fp32",
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
+    parser.add_argument("--size", default="digits", choices=tuple(ways.SIZES))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 lets torch choose")
+    parser.add_argument("--workers", type=int, default=0, help="of the plain way's DataLoader")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--compile", default="auto", choices=("auto", "always", "never"))
+    parser.add_argument("--inception", help="weights that colour images are evaluated with")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

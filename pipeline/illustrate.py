@@ -1,0 +1,46 @@
+"""Takes a checkpoint and held-out images; leaves completions of their halves (Algorithm 2), and
+images drawn without annealing at the cost of a sample.
+Run it with `dvc repro illustrate`."""
+
+import time
+
+from ncsn.build.device import build_device
+from ncsn.build.sampler import evaluations_per_image
+from ncsn.build.score_net import build_sigmas, build_trained_net
+from ncsn.checkpoint import load_checkpoint
+from ncsn.data.split import load_split
+from ncsn.entry import entry
+from ncsn.illustration import Scene, draw_baseline, draw_inpainting
+from ncsn.io import write_npz
+from ncsn.params import load_params
+from ncsn.work import work_folder
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "noise", "sampler", "sample", "illustrate")
+    paths, device = params.paths, build_device(params.base)
+    saved = load_checkpoint(paths.checkpoint)
+    sigmas = build_sigmas(params.noise)
+    scene = Scene(
+        build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device),
+        sigmas.to(device),
+        saved.image_shape,
+        params.sampler,
+        params.sample,
+        evaluations_per_image(params.sampler, len(sigmas)),
+        params.base.max_batch_size,
+    )
+    held_out = load_split(paths.test_images).images
+    with work_folder("illustrate", paths.work) as folder:
+        inpainting = draw_inpainting(scene, held_out, params.illustrate, folder / "inpainting")
+        baseline = draw_baseline(scene, params.illustrate, folder / "baseline")
+        write_npz(paths.inpainting, **inpainting._asdict())
+        write_npz(paths.baseline, images=baseline)
+    size = f"{len(inpainting.originals)} images filled in, {len(baseline)} without annealing"
+    print(f"{paths.inpainting}: {size}, {time.perf_counter() - begin:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

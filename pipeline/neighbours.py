@@ -1,0 +1,39 @@
+"""Takes samples, both splits and the reference folder; leaves the nearest training images of a few
+samples, between pixels and between features.
+Run it with `dvc repro neighbours`."""
+
+import time
+
+from ncsn.build.device import build_device
+from ncsn.data.split import load_split
+from ncsn.entry import entry
+from ncsn.evaluation import read_samples
+from ncsn.io import read_json, write_json
+from ncsn.neighbours import training_neighbours
+from ncsn.params import load_params
+from ncsn.reference import read_reference, read_train_features
+
+
+def main() -> None:
+    """The stage."""
+    begin = time.perf_counter()
+    params = load_params("base", "paths", "reference", "neighbours")
+    paths, data_summary = params.paths, read_json(params.paths.data_summary)
+    reference = read_reference(paths.reference, params.reference, params.base.seed, data_summary)
+    found = training_neighbours(
+        read_samples(paths.samples),
+        load_split(paths.test_images).images,
+        load_split(paths.train_images).images,
+        read_train_features(paths.reference, reference, data_summary),
+        reference,
+        params.neighbours,
+        build_device(params.base),
+        params.base.max_batch_size,
+    )
+    write_json(paths.neighbours, found)
+    size = f"{len(found['pixels']['indices'])} samples among {found['num_train']} images"
+    print(f"{paths.neighbours}: {size}, {time.perf_counter() - begin:.1f} s")
+
+
+if __name__ == "__main__":
+    entry(main)

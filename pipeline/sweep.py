@@ -1,0 +1,16 @@
+"""Takes a study of studies/; runs it, shows how far it is, or uses what it found.
+Studies are kept in the database that params.yaml names under `sweep`.
+Run it with `python pipeline/sweep.py run STUDY`; `--help` names the other commands."""
+
+from ncsn.entry import entry
+from ncsn.sweep.command_line import parsed
+
+
+def main() -> None:
+    """The command."""
+    args = parsed()
+    args.command(args)
+
+
+if __name__ == "__main__":
+    entry(main)

@@ -1,0 +1,180 @@
+"""What the subcommands of pipeline/sweep.py do."""
+
+import subprocess
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from ncsn.errors import UserError
+from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.sweep.plan import Plan, load_plan
+from ncsn.sweep.status import counts, status_lines
+from ncsn.sweep.storage import absolute_url, load_study, open_storage, tally
+from ncsn.sweep.study import load_spec, study_names
+
+ROOT = Path(".")
+REPORTS = Path("reports/sweeps")
+
+
+def run(args: Namespace) -> None:
+    """Runs a study or goes on with it."""
+    from ncsn.sweep.driver import run_study
+    from ncsn.sweep.laboratory import Project
+    from ncsn.sweep.worker import Orders
+    from ncsn.sweep.workspace import checked_source
+
+    root, params, plan = ROOT.resolve(), _params(), _plan(args)
+    checked_source(root, allow_dirty=args.allow_dirty)
+    locks = root / params.paths.work / "sweep"
+    locks.mkdir(parents=True, exist_ok=True)
+    orders = Orders(
+        plan=plan,
+        sweep=params.sweep,
+        track=None if args.no_tracking else params.track,
+        root=root,
+        laboratory=Project(root, args.allow_dirty),
+        lock=locks / f"{plan.name}.lock",
+        trials=args.trials or plan.budget.trials,
+        deadline=time.time() + plan.budget.hours * 3600,
+    )
+    run_study(orders, args.workers, _source(args.allow_dirty), _say, fresh=args.fresh)
+    print(f"report: python pipeline/sweep.py report {_words(args)}")
+
+
+def status(args: Namespace) -> None:
+    """Prints what a study has reached."""
+    plan = _plan(args)
+    study = load_study(_storage(), plan.name)
+    print("\n".join(status_lines(study, args.trials or plan.budget.trials)))
+
+
+def list_studies(args: Namespace) -> None:
+    """Prints the study files, and what of them has been run."""
+    for name in study_names():
+        spec = load_spec(name)
+        print(f"{name} ({', '.join(spec.sizes)}): {spec.purpose}")
+    storage = _storage()
+    for name in optuna.get_all_study_names(storage):
+        ended = tally(load_study(storage, name).get_trials(deepcopy=False)).ended
+        print(f"run: {name}: {counts(ended)}")
+
+
+def apply(args: Namespace) -> None:
+    """Writes the values of a trial into params.yaml."""
+    from ncsn.sweep.after import apply_trial
+
+    study = load_study(_storage(), _plan(args).name)
+    trial = _top(study, 1)[0] if args.trial is None else _numbered(study, args.trial)
+    lines = apply_trial(trial.user_attrs["values"], PARAMS_FILE)
+    print("\n".join(lines) or f"params.yaml already has the values of trial {trial.number}")
+
+
+def save(args: Namespace) -> None:
+    """Makes the best trials experiments of DVC."""
+    from ncsn.sweep.after import save_experiments
+    from ncsn.sweep.workspace import checked_source
+
+    checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
+    name = _plan(args).name
+    trials = _top(load_study(_storage(), name), args.top)
+    rows = {f"{name}-{trial.number}": trial.user_attrs["values"] for trial in trials}
+    saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
+    print("\n".join([*saved, "`dvc exp show` lists them"]))
+
+
+def confirm(args: Namespace) -> None:
+    """Draws the best trials again with fresh seeds; prints mean and spread."""
+    from ncsn.sweep.confirmed import confirm_trials
+    from ncsn.sweep.workspace import checked_source
+
+    plan, root = _plan(args), ROOT.resolve()
+    checked_source(root, allow_dirty=args.allow_dirty)
+    study = load_study(_storage(), plan.name)
+    lines = confirm_trials(
+        study,
+        _top(study, args.top),
+        plan,
+        root,
+        args.seeds,
+        args.num_samples,
+        allow_dirty=args.allow_dirty,
+    )
+    for line in lines:
+        print(line, flush=True)
+
+
+def report(args: Namespace) -> None:
+    """Writes the report of a study."""
+    from ncsn.report.sweep.write import (  # type: ignore[import-not-found]
+        write_study_report,
+    )
+    from ncsn.sweep.export import export_study
+
+    url, names = absolute_url(_params().sweep.storage, ROOT.resolve()), [_plan(args).name]
+    oracle = f"{names[0]}-oracle"
+    if args.model == "network" and oracle in optuna.get_all_study_names(_storage()):
+        names.append(oracle)
+    for name in names:
+        export_study(url, name, REPORTS / name)
+    write_study_report(REPORTS / names[0], REPORTS / oracle if len(names) > 1 else None)
+    print(f"{REPORTS / names[0]}/index.html")
+
+
+def _params() -> Params:
+    return load_params("paths", "sweep", "track")
+
+
+def _plan(args: Namespace) -> Plan:
+    return load_plan(args.study, args.size, args.model)
+
+
+def _storage() -> RDBStorage:
+    return open_storage(_params().sweep, ROOT.resolve())
+
+
+def _top(study: optuna.Study, count: int) -> list[FrozenTrial]:
+    """The best trials by the first objective, infeasible ones last and equal values once."""
+    largest = study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    if not complete:
+        raise UserError(f"{study.study_name}: no trial is complete")
+    sign = -1 if largest else 1
+    ranked = sorted(complete, key=lambda t: (_is_infeasible(t), sign * t.values[0]))
+    different: list[FrozenTrial] = []
+    for trial in ranked:
+        if all(trial.params != other.params for other in different):
+            different.append(trial)
+    return different[:count]
+
+
+def _numbered(study: optuna.Study, number: int) -> FrozenTrial:
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    for trial in complete:
+        if trial.number == number:
+            return trial
+    known = ", ".join(str(trial.number) for trial in complete) or "none"
+    raise UserError(f"--trial (value {number}): must be a complete trial; there are {known}")
+
+
+def _is_infeasible(trial: FrozenTrial) -> bool:
+    return any(value > 0 for value in trial.constraints.values())
+
+
+def _source(dirty: bool) -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    return {"commit": commit.stdout.strip(), "dirty": dirty}
+
+
+def _words(args: Namespace) -> str:
+    words: Sequence[str] = [args.study, "--size", args.size]
+    return " ".join([*words, *(["--model", "oracle"] if args.model == "oracle" else [])])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,148 @@
+"""One configuration through the DAG of a workspace: values in, metrics out.
+
+No stage runs whose result any workspace of the same DVC cache has; two workers never train the
+same network at once; a training that was interrupted goes on from its last checkpoint, whichever
+workspace takes it up. The unfinished work of a stopped training is kept for that, too.
+"""
+
+import contextlib
+import copy
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ncsn.dag import stage_key
+from ncsn.errors import Diverged
+from ncsn.follow import SWITCH
+from ncsn.io import read_json, whole_file
+from ncsn.params import PARAMS_FILE, Params, checked_params
+from ncsn.preset import set_known
+from ncsn.sweep.dvc_repo import reproduce
+from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
+from ncsn.sweep.process import run_stage
+from ncsn.sweep.rows import OnRow, TrainingRows
+from ncsn.sweep.workspace import Workspace, link_inputs
+from ncsn.work import SHARED_WORK
+
+__all__ = [
+    "Diverged",
+    "Outcome",
+    "StageFailed",
+    "StageOutcome",
+    "Stopped",
+    "reproduce_configuration",
+]
+
+TRAIN, TARGET = "train", "evaluate"
+LOG = "train_log.jsonl"  # in the work folder of a training
+
+
+def reproduce_configuration(
+    workspace: Workspace, values: Mapping[str, Any], on_row: OnRow | None = None
+) -> Outcome:
+    """Brings the stages up to `evaluate` to the given values.
+
+    Args:
+        workspace: where; its process may do one thing at a time.
+        values: dotted params over those of the workspace's source.
+        on_row: gets each row of the training log once, while the training runs, or all of them
+            when its result was there; True stops the training.
+
+    Raises:
+        UserError: a value breaks a rule of params.yaml.
+        Diverged: training or sampling left the finite numbers.
+        StageFailed: a stage ended with an error.
+        Stopped: `on_row` returned True; nothing runs any more.
+    """
+    begin = time.perf_counter()
+    params = _set_params(workspace, values)
+    link_inputs(workspace, params)
+    root, rows, train_key = workspace.root, TrainingRows(_called_here(on_row)), ""
+
+    def before(stage: str) -> None:
+        nonlocal train_key
+        if stage == TRAIN:
+            train_key = stage_key(TRAIN, root)
+
+    def after(stage: str) -> None:
+        if stage == TRAIN:
+            rows.read(root / params.paths.train_log)
+
+    def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
+        live = workspace.shared / f"{TRAIN}-{train_key}" / LOG
+        words = root / ".dvc" / "tmp" / f"{stage}.txt"
+        watch = (lambda: rows.read(live)) if stage == TRAIN else (lambda: None)
+        run_stage(stage, command, folder, _environment(workspace, env), words, watch)
+
+    stages = reproduce(root, [TARGET], workspace.shared / "locks", run, before, after)
+    paths = params.paths
+    return Outcome(
+        metrics=_metrics(root, params),
+        stages=stages,
+        train_key=train_key,
+        seconds=time.perf_counter() - begin,
+        samples=root / paths.samples,
+        log=root / paths.train_log,
+    )
+
+
+def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
+    """Brings the stage `prepare` to the given values and returns the path of the data's summary.
+
+    Raises:
+        UserError: a value breaks a rule of params.yaml, or the data cannot be had.
+    """
+    params = _set_params(workspace, values)
+    link_inputs(workspace, params)
+    root = workspace.root
+
+    def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
+        words = root / ".dvc" / "tmp" / f"{stage}.txt"
+        run_stage(stage, command, folder, _environment(workspace, env), words, lambda: None)
+
+    reproduce(root, ["prepare"], workspace.shared / "locks", run, lambda _: None, lambda _: None)
+    return root / params.paths.data_summary
+
+
+def _called_here(on_row: OnRow | None) -> OnRow | None:
+    """A caller's relative paths, such as an address of a store, mean its own current folder."""
+    here = Path.cwd()
+
+    def called(row: dict[str, Any]) -> bool:
+        with contextlib.chdir(here):
+            return bool(on_row and on_row(row))
+
+    return called if on_row else None
+
+
+def _set_params(workspace: Workspace, values: Mapping[str, Any]) -> Params:
+    """Writes params.yaml as JSON, which is YAML that DVC reads in no time."""
+    document = copy.deepcopy(dict(workspace.base))
+    set_known(document, values)
+    params = checked_params(document)
+    with whole_file(workspace.root / PARAMS_FILE) as partial:
+        partial.write_text(json.dumps(document, indent=2) + "\n")
+    return params
+
+
+def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]:
+    """Stages run this Python with the workspace's own source, whatever is installed beside it."""
+    own = {
+        SHARED_WORK: str(workspace.shared),
+        SWITCH: "0",  # the sweep tells the tracker
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(workspace.root / "src"), *filter(None, [env.get("PYTHONPATH")])]
+        ),
+    }
+    return {**env, **own}
+
+
+def _metrics(root: Path, params: Params) -> dict[str, float | str]:
+    metrics: dict[str, float | str] = read_json(root / params.paths.metrics)
+    cost = read_json(root / params.paths.sample_summary)
+    return {**metrics, **{f"sample/{key}": value for key, value in cost.items()}}

@@ -1,0 +1,155 @@
+"""The database of studies: opened for many writers, trials counted, dead ones tried again.
+
+SQLite gets a write-ahead log and leaves syncing to the operating system's own pace: a commit then
+takes a fraction of a millisecond, and a power cut can lose the last trials but not the file.
+"""
+
+import sqlite3
+import warnings
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages._rdb.models import TrialHeartbeatModel
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.orm import Session
+
+from ncsn.errors import UserError
+from ncsn.params import SweepParams
+
+_SQLITE = "sqlite:///"
+_BUSY_SEC = 60  # a writer waits so long for its turn
+
+
+class Tally(NamedTuple):
+    """The trials of a study that count: each point once, however often it was tried.
+
+    Attributes:
+        ended: complete, pruned or failed, and not tried again.
+        running: started and not ended.
+        retries: waiting to be tried again.
+        queued: waiting for their first try.
+        replaced: ended without a result; another trial took their point over.
+    """
+
+    ended: list[FrozenTrial]
+    running: list[FrozenTrial]
+    retries: list[FrozenTrial]
+    queued: list[FrozenTrial]
+    replaced: list[FrozenTrial]
+
+    @property
+    def started(self) -> int:
+        """Number of points that have been begun."""
+        return len(self.ended) + len(self.running) + len(self.retries)
+
+
+def absolute_url(url: str, root: Path) -> str:
+    """Returns the URL with SQLite's path taken from the project's top folder."""
+    if not url.startswith(_SQLITE):
+        return url
+    return _SQLITE + str((root / url.removeprefix(_SQLITE)).resolve())
+
+
+def open_storage(params: SweepParams, root: Path) -> RDBStorage:
+    """Opens the database, and makes it when it is not there; a driver does so before its workers.
+
+    Args:
+        params: section `sweep` of params.yaml.
+        root: the project's top folder.
+
+    Raises:
+        UserError: the database cannot be opened.
+    """
+    url = absolute_url(params.storage, root)
+    sqlite = url.startswith(_SQLITE)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            storage = RDBStorage(
+                url,
+                engine_kwargs={"connect_args": {"timeout": _BUSY_SEC}} if sqlite else None,
+                heartbeat_interval=params.heartbeat_sec,
+                grace_period=params.grace_sec,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(params.max_retry),
+            )
+        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"sweep.storage (value '{params.storage}'): {reason}") from None
+    if sqlite:
+        sqlalchemy.event.listen(storage.engine, "connect", _for_many_writers)
+        storage.engine.dispose()  # the next connection is the first of this kind
+    return storage
+
+
+def load_study(storage: RDBStorage, name: str) -> optuna.Study:
+    """Returns a study that exists.
+
+    Raises:
+        UserError: it does not; the message names those that do.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        known = ", ".join(optuna.get_all_study_names(storage)) or "none"
+        raise UserError(f"no study '{name}' has been run; there are {known}") from None
+
+
+def tally(trials: Sequence[FrozenTrial]) -> Tally:
+    """Sorts all trials of a study, those that others replace aside."""
+    gone = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
+    sorted_: dict[str, list[FrozenTrial]] = {name: [] for name in Tally._fields}
+    for trial in trials:
+        if trial.number in gone:
+            sorted_["replaced"].append(trial)
+        elif trial.state == TrialState.RUNNING:
+            sorted_["running"].append(trial)
+        elif trial.state != TrialState.WAITING:
+            sorted_["ended"].append(trial)
+        elif trial.system_attrs.get("retry_history"):
+            sorted_["retries"].append(trial)
+        else:
+            sorted_["queued"].append(trial)
+    return Tally(**sorted_)
+
+
+def retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Puts the trial's point into the queue again, as a trial that replaces it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        RetryHeartbeatStaleTrialCallback()(study, trial)
+
+
+def retry_dead(study: optuna.Study, grace_sec: int) -> None:
+    """Ends the trials of workers that are dead, and puts their points into the queue again."""
+    storage: Any = study._storage
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        fail_stale_trials(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if _is_older(trial, grace_sec) and not _has_heartbeat(storage, trial._trial_id):
+            study.tell(trial.number, state=TrialState.FAIL)  # died before its first heartbeat
+            retry(study, study._storage.get_trial(trial._trial_id))
+
+
+def _is_older(trial: FrozenTrial, seconds: int) -> bool:
+    started = trial.datetime_start
+    return started is not None and datetime.now(started.tzinfo) - started > timedelta(
+        seconds=seconds
+    )
+
+
+def _has_heartbeat(storage: Any, trial_id: int) -> bool:
+    engine = getattr(storage, "_backend", storage).engine
+    with Session(engine) as session:
+        return TrialHeartbeatModel.where_trial_id(trial_id, session) is not None
+
+
+def _for_many_writers(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,80 @@
+"""Laboratories without DVC, importable by worker processes."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ncsn.errors import Diverged
+from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Reproduces by `behave`, and writes a line to `journal` as each trial starts."""
+
+    journal: Path
+    behave: Callable[[Mapping[str, Any], Path], float]
+
+    def opened(self, worker: int) -> Any:
+        return partial(self._reproduce, worker)
+
+    def data_facts(self, values: Mapping[str, Any]) -> Any:
+        from ncsn.advice import DataFacts  # imports torch, which workers can do without
+
+        return DataFacts(dim=64, largest_distance=6.0, num_points=100)
+
+    def _reproduce(self, worker: int, values: Mapping[str, Any], on_row: Any) -> Outcome:
+        entry = {"worker": worker, "pid": os.getpid(), "values": dict(values)}
+        with open(self.journal, "a") as file:
+            file.write(json.dumps(entry) + "\n")
+        for step in (10, 20, 30):
+            row = {"step": step, "val/loss": values["sampler.epsilon"] / step}
+            if on_row is not None and on_row(row):
+                raise Stopped(row)
+        fid = self.behave(values, self.journal.parent)
+        stages = (StageOutcome("train", "cached", 0.01), StageOutcome("sample", "ran", 0.02))
+        nowhere = self.journal.parent / "none"
+        return Outcome({"eval/fid": fid}, stages, "key", 0.03, nowhere, nowhere)
+
+
+def started(journal: Path) -> list[dict[str, Any]]:
+    return (
+        [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    )
+
+
+def quick(values: Mapping[str, Any], folder: Path) -> float:
+    return abs(values["sampler.epsilon"] - 1e-4) * 1e5 + values["sample.seed"] % 10
+
+
+def slow(values: Mapping[str, Any], folder: Path) -> float:
+    time.sleep(0.15)
+    return quick(values, folder)
+
+
+def hangs_until_told(values: Mapping[str, Any], folder: Path) -> float:
+    """Waits for the file `go`."""
+    while not (folder / "go").exists():
+        time.sleep(0.02)
+    return quick(values, folder)
+
+
+def fails(values: Mapping[str, Any], folder: Path) -> float:
+    raise StageFailed("sample failed (exit status 1): no room")
+
+
+def diverges_sometimes(values: Mapping[str, Any], folder: Path) -> float:
+    if values["sampler.epsilon"] > 5e-4:
+        raise Diverged("sample: epsilon is too large")
+    if values["sampler.epsilon"] < 2e-6:
+        raise ZeroDivisionError("by accident")
+    return quick(values, folder)
+
+
+def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
+    return 100.0 / values["sampler.steps_per_level"]

@@ -1,0 +1,46 @@
+"""The studies that come with the project keep every rule, at each size and with both models."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from ncsn.sweep.plan import grid_points, load_plan
+from ncsn.sweep.start import present_point
+from ncsn.sweep.study import load_spec, study_names
+
+ROOT = Path(__file__).parents[2]
+NAMES = study_names(ROOT / "studies")
+PARAMETERS = {"sigma_max", "sigma_min", "num_levels", "epsilon", "steps_per_level"}
+OTHERS = {"joint", "joint_amortised", "quality_vs_cost", "denoise", "als_vs_cas"}
+
+
+def test_all_are_there():
+    assert PARAMETERS | OTHERS | {"ncsnv2_leave_out"} <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    "name, size, model", [*itertools.product(NAMES, ["digits", "cifar10"], ["network", "oracle"])]
+)
+def test_a_grid_point_or_the_present_one_can_run(name, size, model):
+    plan = load_plan(name, size, model, ROOT)
+    if plan.spec.sampler.name == "grid":
+        points = grid_points(plan)
+        assert len(points) <= plan.budget.trials
+        runnable = [plan.objection(plan.values(point)) for point in points]
+        assert runnable == [None] * len(points)
+    elif size == "digits":
+        assert plan.objection(plan.values(present_point(plan))) is None
+
+
+@pytest.mark.parametrize("name", ["epsilon", "steps_per_level", "epsilon_and_steps", "denoise"])
+def test_only_sampling_changes(name):
+    spec = load_spec(name, ROOT / "studies")
+    assert all(key.startswith("sampler.") for key in spec.space)
+
+
+def test_epsilon_follows_the_square_of_sigma_min():
+    plan = load_plan("sigma_min", "digits", "network", ROOT)
+    values = [plan.values(point) for point in grid_points(plan)]
+    relative = [v["sampler.epsilon"] / v["noise.sigma_min"] ** 2 for v in values]
+    assert relative == pytest.approx([1.0] * len(relative), rel=1e-4)
