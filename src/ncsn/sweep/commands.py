@@ -111,9 +111,7 @@ def confirm(args: Namespace) -> None:
 
 def report(args: Namespace) -> None:
     """Writes the report of a study."""
-    from ncsn.report.sweep.write import (  # type: ignore[import-not-found]
-        write_study_report,
-    )
+    from ncsn.report.sweep.write import write_study_report
     from ncsn.sweep.export import export_study
 
     url, names = absolute_url(_params().sweep.storage, ROOT.resolve()), [_plan(args).name]
