@@ -3,7 +3,9 @@
 DVC writes floats as `2e-05`; a YAML 1.1 reader such as PyYAML takes that for a string.
 """
 
-from collections.abc import Mapping
+import copy
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +22,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, is not YAML, or holds something else than a mapping.
     """
-    value = _loaded(YAML(typ="safe", pure=True), path)
-    return {**value}
+    return {**_loaded(_plain, path)}
 
 
 def read_commented(path: str | Path) -> CommentedMap:
     """Reads a mapping together with its comments; errors as `read_yaml`."""
-    return _loaded(_round_trip(), path)
+    return _loaded(_round_trip().load, path)
 
 
 def write_commented(path: str | Path, document: CommentedMap) -> None:
@@ -89,9 +90,18 @@ def _round_trip() -> YAML:
     return yaml
 
 
-def _loaded(yaml: YAML, path: str | Path) -> Any:
+def _plain(text: str) -> Any:
+    return copy.deepcopy(_parsed(text))
+
+
+@functools.lru_cache(maxsize=16)  # a parser in Python takes a tenth of a second for dvc.yaml
+def _parsed(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def _loaded(load: Callable[[str], Any], path: str | Path) -> Any:
     try:
-        value = yaml.load(Path(path).read_text())
+        value = load(Path(path).read_text())
     except FileNotFoundError:
         hint = "run this command from the project's top folder"
         raise UserError(f"{path} is missing; {hint}") from None

@@ -149,3 +149,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> Path
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+@pytest.fixture(name="git")
+def git_fixture() -> Callable[..., str]:
+    """Runs git in a folder."""
+    return git

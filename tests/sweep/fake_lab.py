@@ -74,3 +74,7 @@ def diverges_sometimes(values: Mapping[str, Any], folder: Path) -> float:
     if values["sampler.epsilon"] < 2e-6:
         raise ZeroDivisionError("by accident")
     return quick(values, folder)
+
+
+def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
+    return 100.0 / values["sampler.steps_per_level"]

@@ -15,10 +15,12 @@ from optuna.trial import TrialState
 
 from ncsn.errors import UserError
 from ncsn.sweep.driver import run_study
+from ncsn.sweep.opening import enqueue_first, number_of_trials, opened_study, set_aside
 from ncsn.sweep.plan import Plan, made_plan
+from ncsn.sweep.status import status_lines
 from ncsn.sweep.storage import load_study, open_storage, tally
 from ncsn.sweep.study import checked_spec
-from ncsn.sweep.worker import Orders
+from ncsn.sweep.worker import Orders, Stop, take_trials
 from ncsn.yaml_file import read_yaml
 
 sys.path.append(str(Path(__file__).parent))  # worker processes import the laboratories by name
@@ -81,6 +83,16 @@ def _run(orders: Orders, workers: int = 1, **options: Any) -> list[str]:
     return said
 
 
+def _run_here(orders: Orders, worker: int = 0) -> str | None:
+    """One worker in this process, which saves the seconds in which another one starts."""
+    storage = open_storage(orders.sweep, orders.root)
+    study = opened_study(storage, orders.plan, SOURCE, lambda _: None)
+    if not study.trials:
+        enqueue_first(study, orders, lambda _: None)
+    orders = replace(orders, trials=number_of_trials(study, orders))
+    return take_trials(orders, worker, Stop())
+
+
 def _study(orders: Orders) -> Any:
     return load_study(open_storage(orders.sweep, orders.root), orders.plan.name)
 
@@ -97,13 +109,13 @@ def test_advised_first_present_second_and_exactly_the_trials_of_the_budget(order
     assert {t.user_attrs["worker"] for t in trials} <= {0, 1}
 
 
-def test_run_goes_on_with_a_study_and_a_used_budget_runs_nothing(orders):
+def test_a_study_goes_on_and_a_used_budget_runs_nothing(orders):
     told = orders(fake_lab.quick, trials=2)
-    _run(told)
-    _run(replace(told, trials=4))
-    _run(replace(told, trials=4))
+    _run_here(told)
+    _run_here(replace(told, trials=4))
+    said = _run(replace(told, trials=4), workers=2)
     trials = _study(told).trials
-    assert len(trials) == 4
+    assert len(trials) == 4 and "4 of 4 trials ended before; 2 workers" in "\n".join(said)
     assert len({t.params["sampler.epsilon"] for t in trials}) == 4
 
 
@@ -119,7 +131,7 @@ def test_two_workers_share_a_grid_without_doing_a_point_twice(orders):
 
 def test_seeds_are_repetitions_whose_mean_is_the_objective(orders):
     told = orders(fake_lab.quick, _plan(_spec(seeds=3)), trials=1)
-    _run(told)
+    _run_here(told)
     trial = _study(told).trials[0]
     by_seed = trial.user_attrs["by_seed"]["eval/fid"]
     assert trial.user_attrs["seeds"] == [1234, 1235, 1236]
@@ -163,7 +175,7 @@ def test_ctrl_c_puts_the_point_back_and_run_goes_on_with_it(orders):
         _run(told)
     thread.join()
     now = tally(_study(told).trials)
-    assert [t.user_attrs["reason"] for t in now.replaced] == ["interrupted"]
+    assert [t.user_attrs["reason"] for t in now.replaced] == ["interrupted, to be tried again"]
     assert len(now.retries) == 1 and not now.running
     (told.lock.parent / "go").touch()
     _run(told)
@@ -176,12 +188,17 @@ def test_ctrl_c_puts_the_point_back_and_run_goes_on_with_it(orders):
 
 def test_divergence_prunes_and_accidents_fail_but_the_study_goes_on(orders):
     space = {"sampler.epsilon": {**SPEC["space"]["sampler.epsilon"], "points": 4}}
-    plan = _plan(_spec(space=space, sampler={"name": "grid"}))
-    said = _run(orders(fake_lab.diverges_sometimes, plan))
-    text = "\n".join(said)
-    assert "4 complete" in text or "3 complete" in text
-    assert "pruned: trial" in text and "diverged: sample: epsilon is too large" in text
-    assert "failed: trial" in text and "ZeroDivisionError: by accident" in text
+    told = orders(fake_lab.diverges_sometimes, _plan(_spec(space=space, sampler={"name": "grid"})))
+    assert _run_here(told) is None
+    study = _study(told)
+    by_epsilon = {t.params["sampler.epsilon"]: t for t in study.trials}
+    large, small = by_epsilon[1e-3], by_epsilon[1e-6]
+    assert large.state == TrialState.PRUNED and small.state == TrialState.FAIL
+    assert large.user_attrs["reason"] == "diverged: sample: epsilon is too large"
+    assert small.user_attrs["reason"] == "ZeroDivisionError: by accident"
+    text = "\n".join(status_lines(study, told.trials))
+    assert f"failed: trial {small.number}: ZeroDivisionError: by accident" in text
+    assert "3 complete, 1 pruned, 1 failed" in text and "best: trial 1: eval/fid 4" in text
 
 
 def test_the_same_failure_thrice_ends_the_study_with_its_reason(orders):
@@ -191,32 +208,101 @@ def test_the_same_failure_thrice_ends_the_study_with_its_reason(orders):
     assert len(_study(told).trials) == 3
 
 
-def test_a_changed_study_is_refused_by_key_and_fresh_keeps_the_old_trials(orders):
+def test_a_changed_study_is_refused_by_key_and_set_aside_keeps_the_old_trials(orders):
     told = orders(fake_lab.quick, trials=2)
-    _run(told)
+    _run_here(told)
     sizes = {"digits": {**SPEC["sizes"]["digits"], "fixed": {"train.num_steps": 7}}}
     changed = replace(told, plan=_plan(_spec(sizes=sizes)))
     with pytest.raises(UserError, match=r"fixed.train.num_steps \(value 7\).*--fresh"):
-        _run(changed)
-    said = _run(changed, fresh=True)
-    assert any("epsilon-digits.1" in line for line in said)
-    assert len(_study(changed).trials) == 2
+        _run_here(changed)
+    said: list[str] = []
+    set_aside(open_storage(told.sweep, told.root), told.plan.name, said.append)
+    assert said == ["the earlier trials are kept as the study 'epsilon-digits.1'"]
+    _run_here(changed)
+    assert _study(changed).trials[0].user_attrs["values"]["train.num_steps"] == 7
     old = load_study(open_storage(told.sweep, told.root), "epsilon-digits.1")
     assert len(old.trials) == 2 and old.trials[0].user_attrs["origin"] == "advised"
 
 
+def test_purpose_sampler_and_budget_may_change(orders):
+    told = orders(fake_lab.quick, trials=2)
+    _run_here(told)
+    again = _plan(_spec(purpose="Another sentence.", sampler={"name": "qmc"}))
+    _run_here(replace(told, plan=again, trials=3))
+    assert len(_study(told).trials) == 3
+
+
 def test_the_hours_of_the_budget_end_the_study_cleanly(orders):
-    said = _run(orders(fake_lab.quick, deadline=time.time() - 1))
-    assert any("0 of 6 trials ended" in line for line in said)
+    told = orders(fake_lab.quick, deadline=time.time() - 1)
+    assert _run_here(told) is None
+    assert not tally(_study(told).trials).ended
 
 
+def test_over_the_budget_is_infeasible_and_far_over_is_not_run(orders):
+    sizes = {
+        "digits": {
+            "preset": "digits",
+            "budget": {"trials": 9, "hours": 1.0, "network_evaluations_per_image": 100},
+        }
+    }
+    space = {"sampler.steps_per_level": {"type": "int", "low": 5, "high": 25, "points": 3}}
+    spec = _spec(space=space, scientific=list(space), sizes=sizes, sampler={"name": "grid"})
+    told = orders(fake_lab.cheaper_is_worse, _plan(spec))
+    _run_here(told)
+    study = _study(told)
+    by_steps = {t.params["sampler.steps_per_level"]: t for t in study.trials}
+    assert by_steps[10].constraints == {"network_evaluations_per_image": 0}
+    assert by_steps[15].state == TrialState.COMPLETE and by_steps[15].value < by_steps[10].value
+    assert by_steps[25].state == TrialState.PRUNED
+    assert "250 network evaluations" in by_steps[25].user_attrs["reason"]
+    assert study.best_trials[0].params["sampler.steps_per_level"] == 10
+
+
+def test_a_broken_rule_of_params_prunes_before_any_work(orders):
+    space = {"noise.sigma_max": {"type": "float", "low": 0.005, "high": 1.0, "points": 2}}
+    spec = _spec(space=space, scientific=list(space), sampler={"name": "grid"})
+    told = orders(fake_lab.quick, _plan(spec))
+    _run_here(told)
+    pruned = [t for t in _study(told).trials if t.state == TrialState.PRUNED]
+    assert [t.params["noise.sigma_max"] for t in pruned] == [0.005]
+    assert "must be larger than noise.sigma_min" in pruned[0].user_attrs["reason"]
+    assert len(fake_lab.started(told.lock.parent / "journal")) == len(_study(told).trials) - 1
+
+
+def test_a_pruner_sees_the_rows_of_training(orders):
+    pruner = {"name": "median", "metric": "val/loss", "startup_trials": 1}
+    space = {"sampler.epsilon": {**SPEC["space"]["sampler.epsilon"], "points": 4}}
+    plan = _plan(_spec(space=space, sampler={"name": "grid"}, pruner=pruner))
+    told = orders(fake_lab.quick, plan)
+    _run_here(told)
+    pruned = [t for t in _study(told).trials if t.state == TrialState.PRUNED]
+    assert pruned and all(t.params["sampler.epsilon"] > 3e-5 for t in pruned)
+    assert "median pruner at step 10: val/loss" in pruned[0].user_attrs["reason"]
+
+
+def test_points_of_another_study_come_after_the_first_ones(orders):
+    first = orders(fake_lab.quick, trials=4)
+    _run_here(first)
+    plan = made_plan(
+        "other",
+        checked_spec(_spec(same_points="epsilon"), "studies/other.yaml"),
+        "digits",
+        "network",
+        first.plan.params,
+    )
+    _run_here(replace(first, plan=plan))
+    points = [t.params for t in _study(first).trials]
+    assert [t.params for t in _study(replace(first, plan=plan)).trials[:4]] == points
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_a_dead_drivers_trial_is_tried_again_by_the_next_run(orders):
     told = orders(fake_lab.hangs_until_told, trials=2)
     (told.lock.parent / "go").touch()
-    _run(replace(told, trials=1))
+    _run_here(replace(told, trials=1))
     study = _study(told)
     study.ask()  # began, then died with the machine: no heartbeat was ever written
     time.sleep(2.1)
-    _run(told)
+    _run_here(told)
     now = tally(_study(told).trials)
     assert len(now.ended) == 2 and len(now.replaced) == 1

@@ -18,7 +18,8 @@ from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
 from dvc.repo.experiments.refs import ExpRefInfo
 from dvc.repo.reproduce import _reproduce_stage
-from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash, _get_stage_hash
+from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash, _get_cache_hash
+from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, parse_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock
@@ -55,8 +56,12 @@ class _RunCache(StageCache):
         except RunCacheNotFoundError:
             if not _can_hash(stage):
                 raise
-            self._held = FileLock(self._locks / f"{_get_stage_hash(stage)}.lock")
+            # the first look has hashed the deps; `_get_stage_hash` would do so again
+            key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+            self._held = FileLock(self._locks / f"{key}.lock")
             self._held.acquire()
+            if not Path(self._get_cache_dir(key)).exists():
+                raise
             for out in stage.outs:  # those of dvc.lock belong to the deps before this call
                 out.hash_info = HashInfo()
             super().restore(stage, run_cache, pull, dry)

@@ -179,8 +179,6 @@ def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
             if key in seen:
                 yield f"space.{name}: {key} is already set by the axis {seen[key]}"
             seen[key] = name
-        if set(getattr(axis, "tied", ())) & set(plan.space):
-            yield f"space.{name}.tied: a key that is an axis cannot follow another one"
         for key in axis.when:
             if key in plan.space and key not in seen:
                 yield f"space.{name}.when.{key}: must be an axis that stands before {name}"

@@ -5,6 +5,7 @@ cache, so a pruner knows the curve of every trial.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,15 +33,16 @@ def built_sampler(spec: SamplerSpec, worker: int, num_trials: int) -> samplers.B
     if spec.name == "nsga2":
         return samplers.NSGAIISampler(seed=seed, population_size=16)
     if spec.name == "qmc":  # one sequence for all workers, its next point is kept in the study
-        other = samplers.RandomSampler(seed=seed)
-        return samplers.QMCSampler(
-            qmc_type="sobol",
-            scramble=True,
-            seed=spec.seed,
-            independent_sampler=other,
-            warn_independent_sampling=False,
-            warn_asynchronous_seeding=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return samplers.QMCSampler(
+                qmc_type="sobol",
+                scramble=True,
+                seed=spec.seed,
+                independent_sampler=samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+                warn_asynchronous_seeding=False,
+            )
     return samplers.RandomSampler(seed=seed)  # a grid's points are all in the queue
 
 

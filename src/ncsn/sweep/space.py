@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ncsn.sections.kinds import Section
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Scalar = bool | int | float | str | None
 Space = Mapping[str, "Axis"]
 _DIGITS = 3  # significant ones, of grid points
@@ -49,8 +50,8 @@ class FloatAxis(Range):
     """A range of real numbers."""
 
     type: Literal["float"]
-    low: float
-    high: float
+    low: Finite
+    high: Finite
     log: bool = False
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ from ncsn.trial_record import TrialRecord
 Reproduce = Callable[[Mapping[str, Any], OnRow | None], Outcome]
 OnRecord = Callable[[TrialRecord, Mapping[str, Any]], str | None]
 EVALUATIONS_CONSTRAINT = "network_evaluations_per_image"
-INTERRUPTED = "interrupted"
+INTERRUPTED = "interrupted, to be tried again"
 RUN_ID = "mlflow_run_id"
 
 

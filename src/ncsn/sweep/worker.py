@@ -72,14 +72,14 @@ class Orders:
     deadline: float
 
 
-class _Stop:
+class Stop:
     """The wish to end; inside a trial it interrupts, elsewhere it is looked at."""
 
     def __init__(self) -> None:
         self.asked = self.in_trial = False
-        signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _on_signal(self, number: int, frame: Any) -> None:
+    def on_signal(self, number: int, frame: Any) -> None:
+        """Handles SIGTERM."""
         self.asked = True
         if self.in_trial:
             self.in_trial = False
@@ -112,9 +112,10 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
     die_with_parent(parent)
     os.setpgid(0, 0)  # Ctrl-C is for the driver
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop = _Stop()
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop.on_signal)
     try:
-        reason = _trials(orders, worker, stop)
+        reason = take_trials(orders, worker, stop)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, UserError):  # a fault of ours keeps its traceback
@@ -124,8 +125,8 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
         sys.exit(1)
 
 
-def _trials(orders: Orders, worker: int, stop: _Stop) -> str | None:
-    """Returns why the study must stop, None when it need not."""
+def take_trials(orders: Orders, worker: int, stop: Stop) -> str | None:
+    """Takes trials until none is left; returns why the study must stop, None when it need not."""
     study = _opened_study(orders, worker)
     lock, tracked = FileLock(orders.lock), Tracked.opened(orders.track, orders.plan, orders.root)
     reproduce = stop.around(orders.laboratory.opened(worker))
