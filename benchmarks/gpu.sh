@@ -91,7 +91,8 @@ from ncsn.io import read_json, write_json
 from ncsn.previews import write_grid
 
 target = Path(sys.argv[1])
-images = np.load("artifacts/sample/samples.npz")["arr_0"][:64]
+images = np.load("artifacts/sample/samples.npz")["arr_0"]
+images = images[: min(64, len(images) // 8 * 8)]  # whole rows of eight
 write_grid(target.with_name(target.name + ".png"), torch.from_numpy(images).permute(0, 3, 1, 2))
 step = load_checkpoint("artifacts/train/checkpoint.pt").step
 summary, metrics = read_json("artifacts/sample/summary.json"), read_json("reports/metrics.json")

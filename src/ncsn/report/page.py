@@ -20,7 +20,7 @@ from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
 
 TEMPLATE = Path(__file__).with_name("page.html")
-HIDDEN_SECTIONS = ("paths", "track", "toy")  # they decide no result
+HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
