@@ -25,6 +25,8 @@ fi
 mkdir -p "$WORK/done"
 WORK=$(cd "$WORK" && pwd)
 INCEPTION=$(realpath -m "$INCEPTION")
+RESULTS=$ROOT/benchmarks/results
+[ "$SMALL" = 1 ] && RESULTS=$WORK/results
 [ -d .venv/bin ] && export PATH="$ROOT/.venv/bin:$PATH"
 export DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
 
@@ -79,7 +81,7 @@ draw() {
 measure() { inside "$1" dvc repro -q reference && inside "$1" python pipeline/evaluate.py; }
 
 keep() {  # NAME LABEL: metrics and a grid of the samples, with the step that the network has reached
-  ( cd "$WORK/$1" && PYTHONPATH=$WORK/$1/src python - "$ROOT/benchmarks/results/gpu-$2$([ "$SMALL" = 1 ] && echo -small || true)" <<'PY'
+  ( cd "$WORK/$1" && PYTHONPATH=$WORK/$1/src python - "$RESULTS/gpu-$2" <<'PY'
 import sys
 from pathlib import Path
 
@@ -122,7 +124,7 @@ need "$CIFAR_NPZ" CIFAR_NPZ
 
 small=()
 if [ "$SMALL" = 1 ]; then
-  sizes="tiny" extra=(--device cpu --repeats 1)
+  sizes="tiny" extra=(--device cpu --repeats 1 --results "$WORK/results")
   small=(base.device=cpu data.num_train=120 data.num_test=100 reference.classifier_steps=5 model.base_channels=4
     noise.num_levels=2 train.batch_size=8 train.log_every_steps=3 train.validate_every_steps=6
     train.preview_every_steps=6 sampler.steps_per_level=1 sample.block_size=20 sample.num_trajectory_images=2
@@ -153,4 +155,4 @@ for step in $(for s in $sizes; do echo "speed-$s"; done) {mnist,cifar10}-{train,
   $(for s in $SWEEP; do echo "cifar10-T$s"; done); do
   [ -f "$WORK/done/$step" ] || { echo "left: $step"; left=1; }
 done
-[ $left = 1 ] || echo "nothing is left; results lie in benchmarks/results, runs in $WORK"
+[ $left = 1 ] || echo "nothing is left; results lie in $RESULTS, runs in $WORK"
