@@ -47,7 +47,9 @@ def main() -> None:
         print(json.dumps(_peak_memory(arguments, device)))
         return
     measured = measure(arguments, device)
-    text = write_results(RESULTS, device_name(device), _machine(device), arguments.size, measured)
+    text = write_results(
+        arguments.results, device_name(device), _machine(device), arguments.size, measured
+    )
     print(text)
 
 
@@ -198,6 +200,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--compile", default="auto", choices=("auto", "always", "never"))
     parser.add_argument("--inception", help="weights that colour images are evaluated with")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 

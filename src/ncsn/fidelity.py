@@ -17,6 +17,7 @@ import torch
 
 from ncsn.classifier import FEATURE_LAYER, load_classifier
 from ncsn.errors import UserError
+from ncsn.memory import halving
 
 CLASSIFIER = "classifier"
 INCEPTION = "inception-v3-compat"
@@ -193,14 +194,18 @@ def extract_features(
             verbose=False,
             feature_extractor_weights_path=str(weights_path),
         )
-        features: dict[str, torch.Tensor] = get_featuresdict_from_dataset(
-            RGBImages(images),
-            network,
-            batch_size,
-            cuda,
-            save_cpu_ram=True,  # that is: load in this process
-            verbose=sys.stderr.isatty(),
-        )
+
+        def extract(batch_size: int) -> dict[str, torch.Tensor]:
+            return get_featuresdict_from_dataset(
+                RGBImages(images),
+                network,
+                batch_size,
+                cuda,
+                save_cpu_ram=True,  # that is: load in this process
+                verbose=sys.stderr.isatty(),
+            )
+
+        features, _ = halving(extract, batch_size, "features")
     return features
 
 

@@ -24,3 +24,32 @@ def progress_bar(total: int, unit: str, *, initial: int = 0, label: str = "") ->
 def notice(text: str) -> None:
     """Says something on stderr without breaking a progress bar."""
     tqdm.write(f"notice: {text}", file=sys.stderr)
+
+
+def quantity(value: float, unit: str) -> str:
+    """Returns a value with its unit and a decimal prefix.
+
+    >>> quantity(3.786e9, "FLOP"), quantity(12, "FLOP")
+    ('3.79 GFLOP', '12 FLOP')
+    """
+    for power, prefix in ((18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if value >= 10**power:
+            return f"{value / 10**power:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time span in its two largest units.
+
+    >>> duration(7), duration(200), duration(8000), duration(200_000)
+    ('7 s', '3 min 20 s', '2 h 13 min', '2 d 7 h')
+    """
+    rest = round(seconds)
+    for size, name, below, below_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if rest >= size:
+            return f"{rest // size} {name} {rest % size // below} {below_name}"
+    return f"{rest} s"

@@ -112,8 +112,15 @@ def results(
         sampling={
             "num_samples": num_samples,
             "network_evaluations_per_image": 100 * num_levels,
+            "flops_per_evaluation": 10**6,
+            "seconds": 83.0,
             "block_size": 100,
             "seed": 1234,
+        },
+        training_cost={
+            "flops_per_image": 3 * 10**6,
+            "num_images": 64 * num_steps,
+            "flops": 192 * 10**6 * num_steps,
         },
         metrics=metrics,
         oracle={

@@ -30,6 +30,7 @@ class ReportInputs:
         trajectory: states along the annealing, uint8, shape (K, N, H, W, C).
         trajectory_sigmas: level of each state, shape (K,); 0 for the start, which has none.
         sampling: counts and cost of sampling.
+        training_cost: images and FLOPs of the training.
         metrics: numbers of the generated images, and of the oracle's, with their conditions.
         oracle: least reachable losses; None where no oracle was drawn from.
         inpainting: `originals` (N, H, W, C), `known` (2, H, W), `completions` (2, N, K, H, W, C)
@@ -48,6 +49,7 @@ class ReportInputs:
     trajectory: np.ndarray
     trajectory_sigmas: np.ndarray
     sampling: dict[str, Any]
+    training_cost: dict[str, Any]
     metrics: dict[str, Any]
     oracle: dict[str, Any] | None
     inpainting: dict[str, np.ndarray]
@@ -74,6 +76,7 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         trajectory=trajectory["images"],
         trajectory_sigmas=trajectory["sigmas"],
         sampling=read_json(paths.sample_summary),
+        training_cost=read_json(paths.train_cost),
         metrics=read_json(paths.metrics) | read_json(paths.oracle_metrics),
         oracle=read_json(paths.oracle_summary) if has_oracle else None,
         inpainting=read_npz(paths.inpainting),

@@ -15,11 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ncsn import keys
 from ncsn.params import Params
+from ncsn.report.costs import stage_costs
 from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
 
 TEMPLATE = Path(__file__).with_name("page.html")
-HIDDEN_SECTIONS = ("paths", "track", "toy")  # they decide no result
+HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
@@ -67,6 +68,7 @@ def render_page(
             pictures={name: _data_uri(png) for name, png in pictures.items()},
             data=inputs.data,
             cost=cost(inputs, params),
+            stage_costs=stage_costs(inputs),
             num_shown=min(params.report.num_grid_images, len(inputs.samples)),
             neighbours=inputs.neighbours,
             nearest_notes=nearest_notes(inputs.neighbours),
