@@ -1,5 +1,6 @@
 """Studies as they run: workers are real processes, the DAG is a function."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -306,3 +307,27 @@ def test_a_dead_drivers_trial_is_tried_again_by_the_next_run(orders):
     _run_here(told)
     now = tally(_study(told).trials)
     assert len(now.ended) == 2 and len(now.replaced) == 1
+
+
+def test_workers_die_with_a_killed_driver(orders):
+    told = orders(fake_lab.hangs_until_told)
+    journal = told.lock.parent / "journal"
+    driver = multiprocessing.get_context("spawn").Process(target=fake_lab.drive, args=(told,))
+    driver.start()
+    while not fake_lab.started(journal):
+        time.sleep(0.05)
+    driver.kill()
+    driver.join()
+    worker = Path("/proc") / str(fake_lab.started(journal)[0]["pid"]) / "stat"
+    for _ in range(100):
+        if not _lives(worker):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker lives on")
+
+
+def _lives(stat: Path) -> bool:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
