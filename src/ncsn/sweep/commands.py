@@ -1,5 +1,6 @@
 """What the subcommands of pipeline/sweep.py do."""
 
+import signal
 import subprocess
 import time
 from argparse import Namespace
@@ -29,6 +30,7 @@ def run(args: Namespace) -> None:
     from ncsn.sweep.worker import Orders
     from ncsn.sweep.workspace import checked_source
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
     root, params, plan = ROOT.resolve(), _params(), _plan(args)
     checked_source(root, allow_dirty=args.allow_dirty)
     locks = root / params.paths.work / "sweep"
@@ -111,19 +113,22 @@ def confirm(args: Namespace) -> None:
 
 def report(args: Namespace) -> None:
     """Writes the report of a study."""
-    from ncsn.report.sweep.write import (  # type: ignore[import-not-found]
-        write_study_report,
-    )
+    from ncsn.report.sweep.write import write_study_report
     from ncsn.sweep.export import export_study
 
-    url, names = absolute_url(_params().sweep.storage, ROOT.resolve()), [_plan(args).name]
-    oracle = f"{names[0]}-oracle"
-    if args.model == "network" and oracle in optuna.get_all_study_names(_storage()):
-        names.append(oracle)
-    for name in names:
+    plan, url = _plan(args), absolute_url(_params().sweep.storage, ROOT.resolve())
+    load_study(_storage(), plan.name)  # says which studies there are
+    known = optuna.get_all_study_names(_storage())
+    for name in [plan.name, *(name for name in _related(plan) if name in known)]:
         export_study(url, name, REPORTS / name)
-    write_study_report(REPORTS / names[0], REPORTS / oracle if len(names) > 1 else None)
-    print(f"{REPORTS / names[0]}/index.html")
+    print(write_study_report(REPORTS / plan.name))
+
+
+def _related(plan: Plan) -> list[str]:
+    """Full names of the studies that a report shows beside this one."""
+    others = [f"{plan.study}_amortised", *filter(None, [plan.spec.same_points])]
+    beside = [plan.name.replace(plan.study, other, 1) for other in others]
+    return beside if plan.model == "oracle" else [f"{plan.name}-oracle", *beside]
 
 
 def _params() -> Params:

@@ -130,7 +130,7 @@ def _row(tried: Tried) -> dict[str, Any]:
         "state": record.state,
         "origin": record.origin,
         "feasible": tried.feasible,
-        **tried.point,
+        **{name: _cell(value) for name, value in tried.point.items()},
         **record.metrics,
         "seconds": record.wall_seconds(),
         "train_key": record.train_key,
@@ -143,6 +143,11 @@ def _row(tried: Tried) -> dict[str, Any]:
     row |= {f"seconds/{name}": seconds for name, seconds in record.seconds.items()}
     row |= {f"how/{name}": how for name, how in record.stages.items()}
     return row | {f"by_seed/{key}": json.dumps(list(v)) for key, v in record.by_seed.items()}
+
+
+def _cell(value: Any) -> Any:
+    """A choice as params.yaml spells it: null is a value, an empty cell an absent axis."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else value
 
 
 def _columns(data: StudyData, rows: list[dict[str, Any]]) -> list[str]:

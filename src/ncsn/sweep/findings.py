@@ -44,14 +44,15 @@ def edge_warnings(data: StudyData) -> list[dict[str, Any]]:
     """Returns the axes where the best trial sits at an end of the range.
 
     That is within EDGE_SHARE of the range's length on the axis' own scale (log where the space is
-    log), or at the last grid point. With two objectives the best trial is that of the first one.
+    log). The last points of a grid are the ends of its range. With two objectives the best trial
+    is that of the first one.
     """
     best = best_trials(data)
     if not best:
         return []
     found = []
     for name, axis in data.axes.items():
-        side = _side(name, axis, best[0], data)
+        side = _side(name, axis, best[0])
         if side is not None:
             found.append(
                 {"axis": name, "side": side, "value": best[0].point[name], "end": axis[side]}
@@ -59,15 +60,11 @@ def edge_warnings(data: StudyData) -> list[dict[str, Any]]:
     return found
 
 
-def _side(name: str, axis: dict[str, Any], best: Tried, data: StudyData) -> str | None:
+def _side(name: str, axis: dict[str, Any], best: Tried) -> str | None:
     if "low" not in axis or name not in best.point:
         return None
     value = best.point[name]
     low, high, at = (_scaled(axis, x) for x in (axis["low"], axis["high"], value))
-    if _is_grid(data):
-        tested = [t.point[name] for t in data.tried if name in t.point]
-        if min(tested) < max(tested) and value in (min(tested), max(tested)):
-            return "low" if at - low <= high - at else "high"
     if at - low <= EDGE_SHARE * (high - low):
         return "low"
     return "high" if high - at <= EDGE_SHARE * (high - low) else None
@@ -75,10 +72,6 @@ def _side(name: str, axis: dict[str, Any], best: Tried, data: StudyData) -> str 
 
 def _scaled(axis: dict[str, Any], value: float) -> float:
     return math.log(value) if axis.get("log") else float(value)
-
-
-def _is_grid(data: StudyData) -> bool:
-    return bool(data.spec.get("sampler", {}).get("name") == "grid")
 
 
 def trial_summary(tried: Tried, data: StudyData) -> dict[str, Any]:

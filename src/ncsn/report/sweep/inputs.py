@@ -1,0 +1,151 @@
+"""A study's exported files as one table and one summary, and the words for what they hold.
+
+`trials.csv` and `study.json` are all that the reports of sweeps read. A title of a metric is never
+without the conditions under which it was measured.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ncsn import keys
+from ncsn.errors import UserError
+from ncsn.io import read_json
+from ncsn.trial_record import STUDY_FILE, TRIALS_FILE
+
+EVALUATIONS = "sample/network_evaluations_per_image"
+_TITLES = {
+    keys.FID: "FID",
+    keys.KID_MEAN: "KID",
+    keys.ISC_MEAN: "Inception score",
+    keys.PRECISION: "Precision",
+    keys.RECALL: "Recall",
+    keys.PIXEL_FRECHET: "Fréchet distance",
+    EVALUATIONS: "Network evaluations per image",
+}
+_COLUMNS = ("state", "origin", "feasible", "seconds", "train_key", "how/train", "reason")
+
+
+class SweepStudy(NamedTuple):
+    """A study.
+
+    Attributes:
+        summary: content of study.json.
+        trials: rows of trials.csv; axes with choices hold text, absent values are NaN.
+    """
+
+    summary: dict[str, Any]
+    trials: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Full name of the study."""
+        return str(self.summary["study"])
+
+    @property
+    def axes(self) -> dict[str, dict[str, Any]]:
+        """Axes by name, as the study file has them."""
+        return dict(self.summary["axes"])
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """Direction by metric key."""
+        return dict(self.summary["objectives"])
+
+    @property
+    def source(self) -> str:
+        """Where the scores come from: "oracle" or "network"."""
+        return "oracle" if self.summary["model"] == "oracle" else "network"
+
+    def complete(self) -> pd.DataFrame:
+        """Returns the trials that have all objectives."""
+        rows = self.trials[self.trials["state"] == "complete"]
+        return rows.dropna(subset=list(self.objectives))
+
+    def best(self) -> pd.Series | None:
+        """Returns the best trial's row (of a front, the best by the first objective), or None."""
+        if not self.summary["best"]:
+            return None
+        return self.row(self.summary["best"][0]["number"])
+
+    def row(self, number: int) -> pd.Series:
+        """Returns a trial's row by its number."""
+        return self.trials[self.trials["number"] == number].iloc[0]
+
+
+def read_exported(folder: str | Path) -> SweepStudy:
+    """Reads the two files of a study.
+
+    Raises:
+        UserError: one of them is missing.
+    """
+    summary = _summary(Path(folder) / STUDY_FILE)
+    texts = [name for name, axis in summary["axes"].items() if "choices" in axis]
+    try:
+        trials = pd.read_csv(
+            Path(folder) / TRIALS_FILE,
+            dtype=dict.fromkeys([*texts, "train_key", "reason", "seeds", "worker"], str),
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except FileNotFoundError:
+        raise UserError(f"{Path(folder) / TRIALS_FILE} is missing; export the study") from None
+    wanted = [*trials.columns, *_COLUMNS, *summary["axes"], *summary["objectives"]]
+    return SweepStudy(summary, trials.reindex(columns=list(dict.fromkeys(wanted))))
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(f"{path} is missing; `python pipeline/sweep.py report STUDY` makes it")
+    return read_json(path)
+
+
+def metric_title(study: SweepStudy, key: str) -> str:
+    """Returns a metric's name with its conditions: "FID (classifier, layer 128; 300 vs 359)"."""
+    title = _TITLES.get(key, key)
+    if key == EVALUATIONS or key not in _TITLES:
+        return title
+    known = study.summary["conditions"]
+    extractor, layer, samples, real = (
+        "/".join(map(_count, known.get(name, ["?"])))
+        for name in (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)
+    )
+    features = {
+        keys.PIXEL_FRECHET: "raw pixels",
+        keys.ISC_MEAN: f"{extractor}, class outputs",
+    }.get(key, f"{extractor}, layer {layer}")
+    against = "" if key == keys.ISC_MEAN else f" vs {real}"
+    return f"{title} ({features}; {samples}{against})"
+
+
+def _count(value: Any) -> str:
+    """A number of images is whole, though its mean over seeds is a float."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def trained(trials: pd.DataFrame) -> pd.Series:
+    """Returns which trials trained a network themselves, bool."""
+    return trials["how/train"] == "ran"
+
+
+def spread(study: SweepStudy, trials: pd.DataFrame, key: str) -> np.ndarray | None:
+    """Returns the standard deviation over seeds of each trial, None for one seed a trial."""
+    name = f"by_seed/{key}"
+    if name not in trials or trials[name].isna().all():
+        return None
+    values = [[] if pd.isna(text) else json.loads(text) for text in trials[name]]
+    return np.array([np.std(v, ddof=1) if len(v) > 1 else 0.0 for v in values])
+
+
+def is_log(axis: dict[str, Any]) -> bool:
+    """Whether the axis is searched on a log scale."""
+    return bool(axis.get("log"))
+
+
+def numeric_axes(study: SweepStudy, names: Sequence[str] | None = None) -> list[str]:
+    """Returns the axes that are ranges of numbers, of `names` or of all."""
+    return [name for name in names or study.axes if "low" in study.axes[name]]

@@ -1,0 +1,158 @@
+"""The page of a study: everything it says as plain values, filled into study.html.
+
+The page lies beside its PNG files and needs no network.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ncsn.report.page import number
+from ncsn.report.sweep.agreement import Comparison
+from ncsn.report.sweep.inputs import SweepStudy, metric_title
+
+TEMPLATE = Path(__file__).with_name("study.html")
+NUM_ENDED_ROWS = 60  # pruned and failed trials on the page; trials.csv has all
+_ENDS = {"low": "lower", "high": "upper"}
+
+
+def render_study(
+    study: SweepStudy,
+    oracle: SweepStudy | None,
+    comparisons: Mapping[str, Comparison],
+    pictures: Mapping[str, str],
+) -> str:
+    """Returns the page as HTML.
+
+    Args:
+        study: the study.
+        oracle: the same study with the exact score, None without one.
+        comparisons: "oracle" and "amortised" studies over the same axes, where they exist.
+        pictures: file names of the figures by what they show; a missing one is left out.
+    """
+    summary = study.summary
+    ended = study.trials[study.trials["state"].isin(["pruned", "failed"])]
+    return (
+        _environment(study)
+        .get_template(TEMPLATE.name)
+        .render(
+            study=study,
+            s=summary,
+            oracle=oracle,
+            comparisons=comparisons,
+            pictures=pictures,
+            several=len(study.objectives) > 1,
+            objectives={key: metric_title(study, key) for key in study.objectives},
+            compared=_compared(study),
+            edges=[_edge_words(edge) for edge in summary["edges"]],
+            ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
+            num_ended=len(ended),
+            absent=_absent(study),
+        )
+    )
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in the two units that tell most.
+
+    >>> duration(3.217), duration(75), duration(7260)
+    ('3.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def cell(value: Any) -> str:
+    """Returns a value of an axis or a metric as text, "–" for none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def axis_text(axis: Mapping[str, Any]) -> str:
+    """Returns what an axis may be.
+
+    >>> axis_text({"type": "float", "low": 1e-6, "high": 0.01, "log": True})
+    '1e-06 to 0.01, log'
+    """
+    if "choices" in axis:
+        return ", ".join(cell(choice) for choice in axis["choices"])
+    whole = ", whole numbers" if axis["type"] == "int" else ""
+    return (
+        f"{cell(axis['low'])} to {cell(axis['high'])}{', log' if axis.get('log') else ''}{whole}"
+    )
+
+
+def condition_text(axis: Mapping[str, Any]) -> str:
+    """Returns when an axis is there, empty for always."""
+    return ", ".join(f"{key} = {value}" for key, value in (axis.get("when") or {}).items())
+
+
+def agreement_words(comparison: Comparison) -> str:
+    """Returns what a comparison says, in a sentence."""
+    if math.isnan(comparison.rho):
+        common = comparison.num_common
+        return f"{common} points in common: too few, or too alike, for a rank correlation."
+    return (
+        f"Spearman's rank correlation over {comparison.num_common} common points is "
+        f"{comparison.rho:.3f}."
+    )
+
+
+def _compared(study: SweepStudy) -> dict[str, dict[str, Any]]:
+    """Advised, present and best point; on a front the last is the best by the first objective."""
+    known = dict(study.summary["theory_and_search"])
+    if "best" in known and len(study.objectives) > 1:
+        known[f"best {metric_title(study, next(iter(study.objectives)))}"] = known.pop("best")
+    return known
+
+
+def _edge_words(edge: Mapping[str, Any]) -> str:
+    return (
+        f"{edge['axis']} = {cell(edge['value'])} is at the {_ENDS[edge['side']]} end of its range "
+        f"({cell(edge['end'])}): the best value may lie outside."
+    )
+
+
+def _absent(study: SweepStudy) -> list[str]:
+    """Why an evaluator of importances gives nothing, once each."""
+    lines = []
+    for objective, evaluators in study.summary["importances"].items():
+        for name, found in evaluators.items():
+            if "absent" in found:
+                lines.append(f"{name}, {metric_title(study, objective)}: {found['absent']}.")
+            elif "left_out" in found:
+                names = ", ".join(found["left_out"])
+                lines.append(f"{name}: {names} did not vary in every complete trial.")
+    return list(dict.fromkeys(lines))
+
+
+def _environment(study: SweepStudy) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "cell": cell,
+        "duration": duration,
+        "axis": axis_text,
+        "condition": condition_text,
+        "agreement": agreement_words,
+        "known": lambda value: not pd.isna(value),
+    }
+    return environment

@@ -1,0 +1,104 @@
+"""The report of a study in one call: figures first, the page last."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ncsn.io import whole_file
+from ncsn.report.figures import png_bytes
+from ncsn.report.sweep.agreement import Comparison, amortised_sibling, comparison
+from ncsn.report.sweep.charts import (
+    MIN_PAIR,
+    importance_shares,
+    plot_front,
+    plot_history,
+    plot_importances,
+    plot_pair,
+    strongest_pair,
+)
+from ncsn.report.sweep.inputs import SweepStudy, read_exported
+from ncsn.report.sweep.marginals import plot_marginal
+from ncsn.report.sweep.page import render_study
+from ncsn.trial_record import STUDY_FILE
+
+PAGE = "index.html"
+ORACLE_SUFFIX = "-oracle"
+
+
+def write_study_report(folder: str | Path, oracle_folder: str | Path | None = None) -> Path:
+    """Writes index.html and its PNG files beside trials.csv and study.json; returns the page.
+
+    PNG files of an earlier report that this one has not are deleted.
+
+    Args:
+        folder: an exported study.
+        oracle_folder: the same study with the exact score; None takes the folder beside it whose
+            name ends in `-oracle`, if there is one.
+
+    Raises:
+        UserError: an exported file is missing.
+    """
+    folder = Path(folder)
+    study = read_exported(folder)
+    beside = oracle_folder or folder.with_name(folder.name + ORACLE_SUFFIX)
+    oracle = read_exported(beside) if oracle_folder or _is_exported(beside) else None
+    figures = study_figures(study, oracle)
+    names = {what: f"{_file_name(what)}.png" for what in figures}
+    for what, figure in figures.items():
+        with whole_file(folder / names[what]) as partial:
+            partial.write_bytes(png_bytes(figure))
+    page = render_study(study, oracle, _comparisons(folder, study, oracle), names)
+    with whole_file(folder / PAGE) as partial:
+        partial.write_text(page, encoding="utf-8")
+    for stale in set(folder.glob("*.png")) - {folder / name for name in names.values()}:
+        stale.unlink()
+    return folder / PAGE
+
+
+def study_figures(study: SweepStudy, oracle: SweepStudy | None = None) -> dict[str, Figure]:
+    """Returns the figures that the study has data for, by what they show."""
+    num_complete = len(study.complete())
+    if not num_complete:
+        return {}
+    figures = {"history": plot_history(study)}
+    for name in study.axes:
+        if not study.complete()[name].isna().all():
+            figures[f"marginal {name}"] = plot_marginal(study, name, oracle)
+    pair = strongest_pair(study)
+    if pair is not None and _has_map(study, pair):
+        figures["pair"] = plot_pair(study, *pair)
+    if len(study.objectives) == 2:
+        figures["front"] = plot_front(study, oracle)
+    if importance_shares(study):
+        figures["importances"] = plot_importances(study)
+    return figures
+
+
+def _has_map(study: SweepStudy, pair: tuple[str, str]) -> bool:
+    points = study.complete().dropna(subset=list(pair))
+    varied = all(points[name].nunique() > 1 for name in pair)
+    return (
+        len(points) >= MIN_PAIR and varied and points[next(iter(study.objectives))].nunique() > 1
+    )
+
+
+def _comparisons(
+    folder: Path, study: SweepStudy, oracle: SweepStudy | None
+) -> Mapping[str, Comparison]:
+    found = {}
+    if oracle is not None:
+        found["oracle"] = comparison(study, oracle)
+    sibling = amortised_sibling(folder, study.summary["size"])
+    if _is_exported(sibling):
+        found["amortised"] = comparison(study, read_exported(sibling))
+    return found
+
+
+def _is_exported(folder: str | Path) -> bool:
+    return (Path(folder) / STUDY_FILE).exists()
+
+
+def _file_name(what: str) -> str:
+    """`marginal sampler.epsilon` as `marginal_sampler_epsilon`."""
+    return "".join(letter if letter.isalnum() else "_" for letter in what)

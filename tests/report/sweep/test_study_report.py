@@ -1,0 +1,131 @@
+"""The report of a study: what it shows follows from what the study holds."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from ncsn.errors import UserError
+from ncsn.report.sweep.agreement import rank_agreement
+from ncsn.report.sweep.charts import strongest_pair
+from ncsn.report.sweep.inputs import metric_title, read_exported, spread
+from ncsn.report.sweep.write import write_study_report
+
+Exported = Callable[[optuna.Study], Path]
+
+
+def epsilon_axis(synthetic: Any) -> dict[str, Any]:
+    """One axis: few figures, drawn soon."""
+    return {"sampler.epsilon": synthetic.AXES["sampler.epsilon"]}
+
+
+def test_the_page_of_a_joint_study_says_everything(synthetic: Any, exported: Exported) -> None:
+    folder = exported(synthetic.joint())
+    exported(synthetic.joint("joint-digits-oracle"))
+    (folder / "old.png").write_bytes(b"")
+    html = write_study_report(folder).read_text()
+    pictures = {path.name for path in folder.glob("*.png")}
+    assert pictures >= {"marginal_sampler_epsilon.png", "pair.png", "history.png"}
+    assert "importances.png" in pictures and "old.png" not in pictures
+    assert all(f'src="{name}"' in html for name in pictures)
+    assert "FID (classifier, layer 128; 300 vs 359)" in html
+    assert "not a number at level 3" in html and "median pruner at step 250" in html
+    assert "python pipeline/sweep.py apply joint-digits --trial" in html and "dvc repro" in html
+    study = read_exported(folder)
+    common = f"over {len(study.complete())} common points is 1.000"
+    assert common in html  # the oracle's FID is a monotone transform of the network's
+    reuse = study.summary["trainings"]
+    assert f"{reuse['saved']} of {reuse['trials']}" in html
+    errors = spread(study, study.complete(), synthetic.FID)
+    fids = study.complete()[synthetic.FID].to_numpy()
+    assert errors is not None and np.allclose(errors, fids * 0.1 / math.sqrt(2))
+
+
+def test_two_objectives_have_a_front(synthetic: Any, exported: Exported) -> None:
+    objectives = {synthetic.FID: "minimize", synthetic.EVALUATIONS: "minimize"}
+    folder = exported(synthetic.joint("quality_vs_cost-digits", objectives=objectives))
+    assert "Trials of the front" in write_study_report(folder).read_text()
+    assert (folder / "front.png").exists()
+
+
+def test_choices_are_drawn_with_their_names(synthetic: Any, exported: Exported) -> None:
+    axes = {"techniques": {"type": "bundle", "choices": {"all": {}, "without 5": {}}}}
+    flags = {"sampler.final_denoise": {"type": "categorical", "choices": [True, False]}}
+    study = synthetic.make_study("leave_out-digits", axes | flags)
+    for i in range(6):
+        point = {"techniques": ("all", "without 5")[i % 2], "sampler.final_denoise": i > 2}
+        synthetic.add_trial(study, axes | flags, point, [1.0 + i])
+    folder = exported(study)
+    html = write_study_report(folder).read_text()
+    assert (folder / "marginal_techniques.png").exists() and "all, without 5" in html
+    assert not (folder / "pair.png").exists() and "6 complete trials; at least 8" in html
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_study_with_few_trials_has_a_page(
+    synthetic: Any, exported: Exported, count: int
+) -> None:
+    axes = epsilon_axis(synthetic)
+    study = synthetic.make_study("epsilon-digits", axes)
+    if count:
+        synthetic.add_trial(study, axes, {"sampler.epsilon": 1e-4}, [1.0])
+    folder = exported(study)
+    assert ("No trial is complete" in write_study_report(folder).read_text()) == (count == 0)
+
+
+@pytest.mark.parametrize(("factor", "rho"), [(2.0, 1.0), (-1.0, -1.0)])
+def test_agreement_is_one_for_a_monotone_transform(
+    synthetic: Any, exported: Exported, factor: float, rho: float
+) -> None:
+    axes = epsilon_axis(synthetic)
+    one, two = (synthetic.make_study(f"joint{name}-digits", axes) for name in ("", "_amortised"))
+    for i, point in enumerate(synthetic.random_points(8, axes)):
+        synthetic.add_trial(one, axes, point, [i**2])
+        if i != 3:
+            synthetic.add_trial(two, axes, point, [factor * i])
+    folders = exported(one), exported(two)
+    assert rank_agreement(*folders) == (pytest.approx(rho), 7)
+    assert "joint_amortised-digits" in write_study_report(folders[0]).read_text()
+
+
+def test_too_few_common_points_have_no_agreement(synthetic: Any, exported: Exported) -> None:
+    one, two = exported(synthetic.joint(count=2)), exported(synthetic.joint("b", count=2))
+    rho, num_common = rank_agreement(one, two)
+    assert math.isnan(rho) and num_common == 2
+
+
+def test_the_strongest_pair_has_the_two_largest_shares(synthetic: Any, exported: Exported) -> None:
+    study = synthetic.make_study()
+    for point in synthetic.random_points(40, synthetic.AXES):
+        far = [math.log10(point[name]) for name in ("noise.sigma_max", "noise.sigma_min")]
+        synthetic.add_trial(study, synthetic.AXES, point, [far[0] + 1.2 * far[1]])
+    pair = strongest_pair(read_exported(exported(study)))
+    assert pair is not None and set(pair) == {"noise.sigma_max", "noise.sigma_min"}
+
+
+def test_titles_carry_all_sample_counts(synthetic: Any, exported: Exported) -> None:
+    study = read_exported(exported(synthetic.joint(count=2)))
+    study.summary["conditions"]["eval/fid_num_samples"].append(1000.0)
+    title = metric_title(study, synthetic.FID)
+    assert title == "FID (classifier, layer 128; 300/1000 vs 359)"
+
+
+def test_the_same_study_gives_the_same_bytes(synthetic: Any, exported: Exported) -> None:
+    axes = epsilon_axis(synthetic)
+    study = synthetic.make_study("epsilon-digits", axes)
+    for point in synthetic.random_points(5, axes):
+        synthetic.add_trial(study, axes, point, [synthetic.quality(point)])
+    folder = exported(study)
+    write_study_report(folder)
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_study_report(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_a_missing_export_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="study.json is missing"):
+        write_study_report(tmp_path)

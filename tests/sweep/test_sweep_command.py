@@ -1,0 +1,38 @@
+"""The command line of pipeline/sweep.py, as a user meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with params.yaml and studies, and no database yet."""
+    for name in ("params.yaml", "studies", "src", "pipeline"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def _sweep(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "pipeline/sweep.py", *words]
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+
+
+def test_list_says_what_there_is(project):
+    done = _sweep(project, "list")
+    assert done.returncode == 0
+    assert "epsilon (digits, cifar10): How far FID depends on the step size" in done.stdout
+
+
+def test_a_study_that_has_not_run_is_one_line_without_traceback(project):
+    done = _sweep(project, "status", "epsilon", "--model", "oracle")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: no study 'epsilon-digits-oracle' has been run; there are none\n"
+    )
