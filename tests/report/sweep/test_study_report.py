@@ -109,7 +109,7 @@ def test_the_strongest_pair_has_the_two_largest_shares(synthetic: Any, exported:
 
 def test_titles_carry_all_sample_counts(synthetic: Any, exported: Exported) -> None:
     study = read_exported(exported(synthetic.joint(count=2)))
-    study.summary["conditions"]["eval/fid_num_samples"].append(1000)
+    study.summary["conditions"]["eval/fid_num_samples"].append(1000.0)
     title = metric_title(study, synthetic.FID)
     assert title == "FID (classifier, layer 128; 300/1000 vs 359)"
 

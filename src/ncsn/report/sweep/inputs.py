@@ -111,7 +111,7 @@ def metric_title(study: SweepStudy, key: str) -> str:
         return title
     known = study.summary["conditions"]
     extractor, layer, samples, real = (
-        "/".join(map(str, known.get(name, ["?"])))
+        "/".join(map(_count, known.get(name, ["?"])))
         for name in (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)
     )
     features = {
@@ -120,6 +120,11 @@ def metric_title(study: SweepStudy, key: str) -> str:
     }.get(key, f"{extractor}, layer {layer}")
     against = "" if key == keys.ISC_MEAN else f" vs {real}"
     return f"{title} ({features}; {samples}{against})"
+
+
+def _count(value: Any) -> str:
+    """A number of images is whole, though its mean over seeds is a float."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def trained(trials: pd.DataFrame) -> pd.Series:

@@ -140,7 +140,8 @@ def _draw_marked(axes: Axes, study: SweepStudy, name: str, objective: str) -> No
 
 
 def _seconds_panel(axes: Axes, study: SweepStudy, name: str) -> None:
-    trials = study.trials[study.trials["state"] != "running"].dropna(subset=[name])
+    ended = study.trials["state"] != "running"  # those that ran no stage have no cost to show
+    trials = study.trials[ended & (study.trials["seconds"] > 0)].dropna(subset=[name])
     x = positions(study, name, trials[name]) + _jitter(study, name, trials["number"])
     y = trials["seconds"].to_numpy(float)
     draw_trials(axes, x, y, trained(trials).to_numpy(bool), feasible(trials), label=False)
