@@ -124,7 +124,7 @@ def test_the_distance_for_pruning_is_logged_at_each_preview_where_it_is_asked_fo
 
 
 def test_training_lowers_the_loss_below_that_of_a_zero_score(tmp_path):
-    params = _params(num_steps=100, log_every_steps=25, learning_rate=5e-3)
+    params = _params(num_steps=48, log_every_steps=12, learning_rate=1e-2)
     task = _task(params)
     train(task, params, BASE.model_copy(update={"checkpoint_every_sec": 1e9}), tmp_path)
     losses = [row[TRAIN_LOSS] for row in _rows(tmp_path) if TRAIN_LOSS in row]

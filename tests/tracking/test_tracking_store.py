@@ -15,6 +15,7 @@ from ncsn.tracking.store import open_store, store_uri
 TRACK = TrackParams(uri="sqlite:///mlflow.db", artifact_root="art", experiment="e", log_model=True)
 
 
+@pytest.mark.slow
 def test_three_processes_create_one_store(tmp_path: Path) -> None:
     """MLflow's own creation fails in all three and leaves a broken file."""
     code = (
