@@ -1,7 +1,7 @@
 """How long `dvc repro` takes with nothing to do, beside the same DAG with trivial stages.
 
 Run it after `make repro`: `.venv/bin/python benchmarks/noop.py`. The trivial project has the same
-stages, deps and outs; its files hold a line of text, its commands only write their outs.
+stages, deps, params and outs; its files hold a line of text, its commands only write their outs.
 """
 
 import os
@@ -41,7 +41,6 @@ def _make_trivial(folder: Path) -> None:
         outputs.update(outs)
         writes = "; ".join(f"mkdir -p $(dirname {out}); echo {name} > {out}" for out in outs)
         document["stages"][name]["cmd"] = writes
-        document["stages"][name].pop("params", None)
     deps = {dep for stage in stage_table().values() for dep in stage["deps"]} - outputs
     for dep in deps:
         (folder / dep).parent.mkdir(parents=True, exist_ok=True)
