@@ -4,14 +4,18 @@ import copy
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from ncsn import execution
 from ncsn.build.score_net import build_score_net
+from ncsn.data.arrays import to_uint8
 from ncsn.execution import autocast_dtype, compiled, compiling_pays, network_scores
 from ncsn.losses import denoising_score_matching
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams
+from ncsn.pixel_frechet import frechet_distance, pixel_statistics
 from ncsn.rng import generator
+from ncsn.samplers.langevin import annealed_langevin
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
@@ -103,3 +107,43 @@ def test_compiled_scores_and_gradients_stay_near_those_in_fp64():
     denoising_score_matching(fast, x, level, z, SIGMAS).mean().backward()
     for mine, theirs in zip(net.parameters(), exact.parameters(), strict=True):
         torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_bf16_moves_the_distance_of_samples_by_less_than_other_seeds_do():
+    data = torch.tensor(load_digits().images[:, None] * (255 / 16)).to(torch.uint8)
+    net = _trained_on(data)
+    real = pixel_statistics(data)
+
+    def distance(precision, seed):
+        draws = generator("bf16", seed)
+        score_fn = network_scores(copy.deepcopy(net), CPU, precision, "never", 0)
+        with torch.inference_mode():
+            images = annealed_langevin(
+                score_fn,
+                torch.rand(150, 1, 8, 8, generator=draws),
+                SIGMAS,
+                epsilon=1e-4,
+                steps_per_level=2,
+                noise=lambda x: torch.randn(x.shape, generator=draws),
+            )
+        return frechet_distance(pixel_statistics(to_uint8(images)), real)
+
+    fp32, bf16 = (torch.tensor([distance(name, s) for s in range(5)]) for name in ("fp32", "bf16"))
+    assert float((fp32 - bf16).mean().abs()) < float(fp32.std()), (fp32, bf16)
+
+
+def _trained_on(data):
+    net = _net()
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for step in range(80):
+        draws = generator("steps", step)
+        x = data[torch.randint(len(data), (64,), generator=draws)].float() / 255
+        level, z = (
+            torch.randint(10, (64,), generator=draws),
+            torch.randn(x.shape, generator=draws),
+        )
+        optimizer.zero_grad()
+        denoising_score_matching(net, x, level, z, SIGMAS).mean().backward()
+        optimizer.step()
+    return net.requires_grad_(False)
