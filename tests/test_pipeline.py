@@ -142,6 +142,8 @@ def test_a_wrong_key_stops_the_run_before_any_work(project):
 
 def test_a_killed_training_leaves_no_orphan_and_goes_on(project):
     _set(project, "train.num_steps", 400)
+    for watcher in ("validate", "preview"):  # most of the time of so small a training
+        _set(project, f"train.{watcher}_every_steps", 200)
     with subprocess.Popen(
         ["dvc", "repro", "train"],
         cwd=project,
