@@ -1,12 +1,17 @@
 """Fixtures that tests of more than one folder need."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # The tests' tensors are small, and threads that wait for each other cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell without job control starts background commands deaf to Ctrl-C, which tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
