@@ -57,7 +57,7 @@ def value_axis(axes: Axes, study: SweepStudy, name: str, vertical: bool = False)
     )
     which.set_label_text(name)
     if "choices" in axis:
-        names = [textwrap.fill(text, _WRAP) for text in choice_names(axis)]
+        names = [_wrapped(text) for text in choice_names(axis)]
         which.set_ticks(range(len(names)), names)
         set_limits(-0.6, len(names) - 0.4)
         return
@@ -158,3 +158,8 @@ def _as_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
+
+
+def _wrapped(name: str) -> str:
+    """Breaks a long name after underscores, its only gaps."""
+    return textwrap.fill(name.replace("_", "_ "), _WRAP, break_long_words=False).replace("_ ", "_")
