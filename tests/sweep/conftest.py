@@ -78,7 +78,9 @@ def main():
             time.sleep(pause)
             with open(log, "a") as file:
                 file.write(json.dumps({"step": step, "val/loss": 1 / step}) + "\\n")
-            saved.write_text(str(step))
+            whole = folder / "step.partial"  # it is killed at any moment
+            whole.write_text(str(step))
+            whole.replace(saved)
         write("artifacts/train/checkpoint.pt", [steps, param("learning_rate")])
         pathlib.Path("artifacts/train/train_log.jsonl").write_text(log.read_text())
 

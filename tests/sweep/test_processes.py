@@ -42,8 +42,9 @@ def start(project, monkeypatch):
 
 
 @pytest.fixture
-def pid_of_training(tmp_path):
-    """Waits until a training has drawn its first steps; returns its process id."""
+def pid_of_training(project):
+    """Waits until a training has saved its first step; returns its process id."""
+    shared = project / ".work" / "sweep" / "shared"
 
     def wait():
         runs = Path(os.environ["TEST_RUNS"])
@@ -51,8 +52,7 @@ def pid_of_training(tmp_path):
         while time.monotonic() < deadline:
             lines = runs.read_text().splitlines() if runs.exists() else []
             pids = [int(line.split()[1]) for line in lines if line.startswith("train_from")]
-            if pids:
-                time.sleep(0.5)
+            if pids and list(shared.glob("train-*/step")):
                 return pids[-1]
             time.sleep(0.05)
         raise AssertionError("no training began")
