@@ -55,6 +55,15 @@ def test_saved_configurations_are_listed_by_dvc_exp_show(project, runs):
     assert runs() == []
 
 
+def test_a_saved_trial_needs_no_outs_of_stages_beyond_it(project):
+    with open(project / "dvc.yaml", "a") as file:
+        file.write('  report: {cmd: "false", deps: ["${paths.metrics}"], outs: [reports/page]}\n')
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *author, "commit", "-qam", "report"], cwd=project, check=True)
+    assert save_experiments(project, {"one": VALUES}) == ["one"]
+    assert "one" in _dvc(project, "exp", "show", "--csv")
+
+
 def test_confirm_draws_again_with_each_seed_from_the_same_network(project, runs):
     workspace = open_workspace(project, 0, allow_dirty=False)
     reproduce_configuration(workspace, VALUES)

@@ -54,11 +54,12 @@ def save_experiments(
     """
     workspace = open_workspace(main, 0, allow_dirty=allow_dirty)
     for name, values in rows.items():
-        reproduce_configuration(workspace, values)
+        outcome = reproduce_configuration(workspace, values)
         path = workspace.root / PARAMS_FILE
         path.write_text(params_text(workspace))  # as a person knows it, not as JSON
         write_values(values, path)
-        fetch_experiment(workspace, save_experiment(workspace.root, name))
+        stages = [stage.stage for stage in outcome.stages]
+        fetch_experiment(workspace, save_experiment(workspace.root, name, stages))
     return list(rows)
 
 

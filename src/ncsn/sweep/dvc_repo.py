@@ -146,8 +146,10 @@ def share_cache(root: Path, cache: Path) -> None:
         config["cache"]["dir"] = str(cache)
 
 
-def save_experiment(root: Path, name: str) -> str:
-    """Saves the state of a workspace as an experiment on its HEAD; returns its git reference.
+def save_experiment(root: Path, name: str, stages: Sequence[str]) -> str:
+    """Saves `stages` of a workspace as an experiment on its HEAD; returns its git reference.
+
+    DVC would ask for the outs of all stages, also of those beyond a trial.
 
     Raises:
         UserError: DVC refuses it.
@@ -155,7 +157,7 @@ def save_experiment(root: Path, name: str) -> str:
     with contextlib.chdir(root), _open_repo(root) as repo:
         lock = root / "dvc.lock"
         dump_yaml(lock, parse_yaml(lock.read_text(), lock))  # for people, in DVC's own style
-        repo.experiments.save(name=name, force=True)
+        repo.experiments.save(targets=list(stages), name=name, force=True)
         return str(ExpRefInfo(baseline_sha=repo.scm.get_rev(), name=name))
 
 
