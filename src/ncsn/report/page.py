@@ -11,13 +11,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ncsn import keys
 from ncsn.params import Params
 from ncsn.report.costs import stage_costs
 from ncsn.report.inputs import ReportInputs
 from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
+from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("page.html")
 HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
@@ -51,33 +50,30 @@ def render_page(
         metrics: rows of the table of metrics.
         pictures: PNG files by name; a section whose picture is missing is left out or says why.
     """
-    return (
-        _environment()
-        .get_template(TEMPLATE.name)
-        .render(
-            params=params,
-            configuration=configuration(params),
-            metrics=metrics,
-            floor_note=_floor_note(inputs),
-            share_notes=share_notes(metrics[0], params.reference.split),
-            has_least_loss=least_level_losses(
-                inputs.oracle, params.train.weight_power, inputs.training_sigmas
-            )
-            is not None,
-            accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
-            pictures={name: _data_uri(png) for name, png in pictures.items()},
-            data=inputs.data,
-            cost=cost(inputs, params),
-            stage_costs=stage_costs(inputs),
-            num_shown=min(params.report.num_grid_images, len(inputs.samples)),
-            neighbours=inputs.neighbours,
-            nearest_notes=nearest_notes(inputs.neighbours),
-            num_baseline=len(inputs.baseline),
-            num_completions=inputs.inpainting["completions"].shape[2],
-            num_real_shown=min(params.report.num_grid_images, len(inputs.real)),
-            num_trajectories=inputs.trajectory.shape[1],
-            num_states=len(inputs.trajectory),
+    template = page_template(TEMPLATE, {"number": number, "sides": metric_sides})
+    return template.render(
+        params=params,
+        configuration=configuration(params),
+        metrics=metrics,
+        floor_note=_floor_note(inputs),
+        share_notes=share_notes(metrics[0], params.reference.split),
+        has_least_loss=least_level_losses(
+            inputs.oracle, params.train.weight_power, inputs.training_sigmas
         )
+        is not None,
+        accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
+        pictures={name: _data_uri(png) for name, png in pictures.items()},
+        data=inputs.data,
+        cost=cost(inputs, params),
+        stage_costs=stage_costs(inputs),
+        num_shown=min(params.report.num_grid_images, len(inputs.samples)),
+        neighbours=inputs.neighbours,
+        nearest_notes=nearest_notes(inputs.neighbours),
+        num_baseline=len(inputs.baseline),
+        num_completions=inputs.inpainting["completions"].shape[2],
+        num_real_shown=min(params.report.num_grid_images, len(inputs.real)),
+        num_trajectories=inputs.trajectory.shape[1],
+        num_states=len(inputs.trajectory),
     )
 
 
@@ -178,20 +174,6 @@ def number(value: float) -> str:
     if value == int(value) or abs(value) >= 1e4:
         return f"{value:,.0f}"
     return f"{value:.4g}"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["number"] = number
-    environment.filters["sides"] = metric_sides
-    return environment
 
 
 def _floor_note(inputs: ReportInputs) -> str:

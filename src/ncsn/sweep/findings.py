@@ -10,8 +10,8 @@ from typing import Any
 
 from ncsn import keys
 from ncsn.sweep.read import StudyData, Tried
+from ncsn.trial_record import EDGE_SHARE
 
-EDGE_SHARE = 0.05  # of a range, on its own scale
 NUM_BEST = 10
 ORIGINS = ("advised", "present")
 _CONDITIONS = (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from ncsn.errors import UserError
-from ncsn.report.sweep.agreement import rank_agreement
+from ncsn.report.sweep.agreement import comparison
 from ncsn.report.sweep.charts import strongest_pair
 from ncsn.report.sweep.inputs import metric_title, read_exported, spread
 from ncsn.report.sweep.write import write_study_report
@@ -88,14 +88,15 @@ def test_agreement_is_one_for_a_monotone_transform(
         if i != 3:
             synthetic.add_trial(two, axes, point, [factor * i])
     folders = exported(one), exported(two)
-    assert rank_agreement(*folders) == (pytest.approx(rho), 7)
+    compared = comparison(*map(read_exported, folders))
+    assert (compared.rho, compared.num_common) == (pytest.approx(rho), 7)
     assert "joint_amortised-digits" in write_study_report(folders[0]).read_text()
 
 
 def test_too_few_common_points_have_no_agreement(synthetic: Any, exported: Exported) -> None:
     one, two = exported(synthetic.joint(count=2)), exported(synthetic.joint("b", count=2))
-    rho, num_common = rank_agreement(one, two)
-    assert math.isnan(rho) and num_common == 2
+    compared = comparison(read_exported(one), read_exported(two))
+    assert math.isnan(compared.rho) and compared.num_common == 2
 
 
 def test_the_strongest_pair_has_the_two_largest_shares(synthetic: Any, exported: Exported) -> None:

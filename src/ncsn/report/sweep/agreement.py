@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ncsn.report.sweep.inputs import SweepStudy, read_exported
+from ncsn.report.sweep.inputs import SweepStudy
 
 AMORTISED = "_amortised"
 MIN_COMMON = 3  # two points agree or disagree entirely
@@ -22,7 +22,8 @@ class Comparison(NamedTuple):
     Attributes:
         this: full name.
         other: full name.
-        rho: Spearman's rank correlation of the first objective; NaN for fewer than MIN_COMMON.
+        rho: Spearman's rank correlation of the first objective; NaN for fewer than
+            MIN_COMMON points, or where the values of one study are all equal.
         num_common: points that are complete in both.
         seconds: of all stages, this and other.
         trainings: networks that were trained, this and other.
@@ -36,23 +37,12 @@ class Comparison(NamedTuple):
     trainings: tuple[int, int]
 
 
-def rank_agreement(folder_a: str | Path, folder_b: str | Path) -> tuple[float, int]:
-    """Returns Spearman's rank correlation of two exported studies, and over how many points.
+def comparison(this: SweepStudy, other: SweepStudy) -> Comparison:
+    """Returns how far the two agree and what each took.
 
     The first objective that both have is compared at the points that are complete in both; a point
-    that was tried repeatedly enters with its mean. NaN for fewer than MIN_COMMON points, or where
-    one study's values are all equal.
-
-    Args:
-        folder_a: holds trials.csv and study.json.
-        folder_b: the same of the other study.
+    that was tried repeatedly enters with its mean.
     """
-    compared = comparison(read_exported(folder_a), read_exported(folder_b))
-    return compared.rho, compared.num_common
-
-
-def comparison(this: SweepStudy, other: SweepStudy) -> Comparison:
-    """Returns how far the two agree and what each took."""
     both = common_points(this, other)
     enough = len(both) >= MIN_COMMON and both["this"].nunique() > 1 and both["other"].nunique() > 1
     rho = float(both["this"].corr(both["other"], method="spearman")) if enough else float("nan")

@@ -26,8 +26,8 @@ from ncsn.report.sweep.scales import (
     positions,
     value_axis,
 )
+from ncsn.trial_record import EDGE_SHARE
 
-EDGE_SHARE = 0.05  # of the range: a best trial within it is at the edge
 MAX_BINS, MIN_IN_BIN = 6, 4
 _JITTER = 0.12  # of the distance between two choices
 

@@ -4,16 +4,16 @@ The page lies beside its PNG files and needs no network.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ncsn.report.page import number
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.inputs import SweepStudy, metric_title
+from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("study.html")
 NUM_ENDED_ROWS = 60  # pruned and failed trials on the page; trials.csv has all
@@ -36,23 +36,28 @@ def render_study(
     """
     summary = study.summary
     ended = study.trials[study.trials["state"].isin(["pruned", "failed"])]
-    return (
-        _environment(study)
-        .get_template(TEMPLATE.name)
-        .render(
-            study=study,
-            s=summary,
-            oracle=oracle,
-            comparisons=comparisons,
-            pictures=pictures,
-            several=len(study.objectives) > 1,
-            objectives={key: metric_title(study, key) for key in study.objectives},
-            compared=_compared(study),
-            edges=[_edge_words(edge) for edge in summary["edges"]],
-            ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
-            num_ended=len(ended),
-            absent=_absent(study),
-        )
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "cell": cell,
+        "duration": duration,
+        "axis": axis_text,
+        "condition": condition_text,
+        "agreement": agreement_words,
+        "known": lambda value: not pd.isna(value),
+    }
+    return page_template(TEMPLATE, filters).render(
+        study=study,
+        s=summary,
+        oracle=oracle,
+        comparisons=comparisons,
+        pictures=pictures,
+        several=len(study.objectives) > 1,
+        objectives={key: metric_title(study, key) for key in study.objectives},
+        compared=_compared(study),
+        edges=[_edge_words(edge) for edge in summary["edges"]],
+        ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
+        num_ended=len(ended),
+        absent=_absent(study),
     )
 
 
@@ -135,24 +140,3 @@ def _absent(study: SweepStudy) -> list[str]:
                 names = ", ".join(found["left_out"])
                 lines.append(f"{name}: {names} did not vary in every complete trial.")
     return list(dict.fromkeys(lines))
-
-
-def _environment(study: SweepStudy) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": number,
-        "cell": cell,
-        "duration": duration,
-        "axis": axis_text,
-        "condition": condition_text,
-        "agreement": agreement_words,
-        "known": lambda value: not pd.isna(value),
-    }
-    return environment

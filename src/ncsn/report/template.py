@@ -1,0 +1,21 @@
+"""How both pages are filled: strictly, escaped, with the style that they share."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+
+def page_template(path: Path, filters: Mapping[str, Callable[..., Any]]) -> Template:
+    """Returns the template at `path`; it may include style.css."""
+    environment = Environment(
+        loader=FileSystemLoader([path.parent, Path(__file__).parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(path.name)
