@@ -10,11 +10,12 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.errors import UserError
 from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
+from ncsn.sweep.read import StudyData, Tried, read_study
 from ncsn.sweep.status import counts, status_lines
 from ncsn.sweep.storage import absolute_url, load_study, open_storage, tally
 from ncsn.sweep.study import load_spec, study_names
@@ -71,10 +72,11 @@ def apply(args: Namespace) -> None:
     """Writes the values of a trial into params.yaml."""
     from ncsn.sweep.after import apply_trial
 
-    study = load_study(_storage(), _plan(args).name)
-    trial = _top(study, 1)[0] if args.trial is None else _numbered(study, args.trial)
-    lines = apply_trial(trial.user_attrs["values"], PARAMS_FILE)
-    print("\n".join(lines) or f"params.yaml already has the values of trial {trial.number}")
+    data = read_study(_storage(), _plan(args).name)
+    tried = _top(data, 1)[0] if args.trial is None else _numbered(data, args.trial)
+    lines = apply_trial(tried.record.values, PARAMS_FILE)
+    number = tried.record.number
+    print("\n".join(lines) or f"params.yaml already has the values of trial {number}")
 
 
 def save(args: Namespace) -> None:
@@ -84,8 +86,8 @@ def save(args: Namespace) -> None:
 
     checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
     name = _plan(args).name
-    trials = _top(load_study(_storage(), name), args.top)
-    rows = {f"{name}-{trial.number}": trial.user_attrs["values"] for trial in trials}
+    best = _top(read_study(_storage(), name), args.top)
+    rows = {f"{name}-{tried.record.number}": tried.record.values for tried in best}
     saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
     print("\n".join([*saved, "`dvc exp show` lists them"]))
 
@@ -97,10 +99,10 @@ def confirm(args: Namespace) -> None:
 
     plan, root = _plan(args), ROOT.resolve()
     checked_source(root, allow_dirty=args.allow_dirty)
-    study = load_study(_storage(), plan.name)
+    data = read_study(_storage(), plan.name)
     lines = confirm_trials(
-        study,
-        _top(study, args.top),
+        data.study,
+        _top(data, args.top),
         plan,
         root,
         args.seeds,
@@ -117,7 +119,6 @@ def report(args: Namespace) -> None:
     from ncsn.sweep.export import export_study
 
     plan, url = _plan(args), absolute_url(_params().sweep.storage, ROOT.resolve())
-    load_study(_storage(), plan.name)  # says which studies there are
     known = optuna.get_all_study_names(_storage())
     for name in [plan.name, *(name for name in _related(plan) if name in known)]:
         export_study(url, name, REPORTS / name)
@@ -143,32 +144,24 @@ def _storage() -> RDBStorage:
     return open_storage(_params().sweep, ROOT.resolve())
 
 
-def _top(study: optuna.Study, count: int) -> list[FrozenTrial]:
-    """The best trials by the first objective, infeasible ones last and equal values once."""
-    largest = study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
-    if not complete:
-        raise UserError(f"{study.study_name}: no trial is complete")
-    sign = -1 if largest else 1
-    ranked = sorted(complete, key=lambda t: (_is_infeasible(t), sign * t.values[0]))
-    different: list[FrozenTrial] = []
-    for trial in ranked:
-        if all(trial.params != other.params for other in different):
-            different.append(trial)
+def _top(data: StudyData, count: int) -> list[Tried]:
+    """The best trials as reports rank them, equal points once."""
+    different: list[Tried] = []
+    for tried in best_trials(data):
+        if all(tried.point != other.point for other in different):
+            different.append(tried)
+    if not different:
+        raise UserError(f"{data.name}: no trial is complete within the budget")
     return different[:count]
 
 
-def _numbered(study: optuna.Study, number: int) -> FrozenTrial:
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
-    for trial in complete:
-        if trial.number == number:
-            return trial
-    known = ", ".join(str(trial.number) for trial in complete) or "none"
+def _numbered(data: StudyData, number: int) -> Tried:
+    complete = [tried for tried in data.tried if tried.values is not None]
+    for tried in complete:
+        if tried.record.number == number:
+            return tried
+    known = ", ".join(str(tried.record.number) for tried in complete) or "none"
     raise UserError(f"--trial (value {number}): must be a complete trial; there are {known}")
-
-
-def _is_infeasible(trial: FrozenTrial) -> bool:
-    return any(value > 0 for value in trial.constraints.values())
 
 
 def _source(dirty: bool) -> dict[str, Any]:

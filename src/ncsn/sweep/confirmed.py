@@ -5,15 +5,15 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import optuna
-from optuna.trial import FrozenTrial
 
 from ncsn.sweep.plan import Plan
+from ncsn.sweep.read import Tried
 from ncsn.sweep.status import point_text
 
 
 def confirm_trials(
     study: optuna.Study,
-    trials: Sequence[FrozenTrial],
+    best: Sequence[Tried],
     plan: Plan,
     main: Path,
     num_seeds: int,
@@ -25,7 +25,7 @@ def confirm_trials(
 
     Args:
         study: the trials' own.
-        trials: which.
+        best: the trials to draw again.
         plan: the study's.
         main: the project's top folder.
         num_seeds: repetitions, with seeds that no trial of the study has had.
@@ -42,17 +42,18 @@ def confirm_trials(
     first = plan.seeds()[-1] + 1
     seeds = list(range(first, first + num_seeds))
     count = num_samples or int(plan.full_num_samples())
-    for trial in trials:
-        outcomes = confirm(workspace, trial.user_attrs["values"], seeds, count)
+    for tried in best:
+        number = tried.record.number
+        outcomes = confirm(workspace, tried.record.values, seeds, count)
         values = {
             name: [float(outcome.metrics[name]) for outcome in outcomes]
             for name in plan.spec.objectives
         }
         known = dict(study.user_attrs.get("confirmed", {}))
-        known[str(trial.number)] = {"seeds": seeds, "num_samples": count, "values": values}
+        known[str(number)] = {"seeds": seeds, "num_samples": count, "values": values}
         study.set_user_attr("confirmed", known)
-        yield f"trial {trial.number} ({point_text(trial.params)}), {count} images:"
-        for name, seen in zip(plan.spec.objectives, trial.values, strict=True):
+        yield f"trial {number} ({point_text(tried.point)}), {count} images:"
+        for name, seen in zip(plan.spec.objectives, tried.values or (), strict=True):
             fresh = values[name]
             spread = f" +- {stdev(fresh):.3g}" if len(fresh) > 1 else ""
             yield f"    {name} {seen:.4g} in the search, {fmean(fresh):.4g}{spread} fresh"

@@ -29,6 +29,7 @@ from ncsn.trial_record import STUDY_FILE, TRIALS_FILE
 _FIRST = ("number", "state", "origin", "feasible")
 _LAST = ("seconds", "train_key", "worker", "started", "finished", "seeds", "reason")
 _ORACLE = "-oracle"
+NUM_BEST = 10  # trials in study.json; trials.csv has all
 
 
 def export_study(
@@ -95,7 +96,7 @@ def study_summary(data: StudyData) -> dict[str, Any]:
         "worker_seconds": sum(tried.record.wall_seconds() for tried in data.tried),
         "workers": len({t.record.worker for t in data.tried if t.record.worker is not None}),
         "trainings": trainings(data),
-        "best": [trial_summary(tried, data) for tried in best_trials(data)],
+        "best": [trial_summary(tried, data) for tried in _shown(data)],
         "theory_and_search": theory_and_search(data),
         "edges": edge_warnings(data),
         "importances": importances(data),
@@ -104,6 +105,12 @@ def study_summary(data: StudyData) -> dict[str, Any]:
         "advised": data.attrs.get("advised"),
         "present": data.attrs.get("present"),
     }
+
+
+def _shown(data: StudyData) -> list[Tried]:
+    """The whole front, or the first of a ranking."""
+    best = best_trials(data)
+    return best if len(data.objectives) > 1 else best[:NUM_BEST]
 
 
 def commands(data: StudyData) -> list[str]:

@@ -6,13 +6,13 @@ All functions take a study that `read` has read.
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from statistics import stdev
 from typing import Any
 
 from ncsn import keys
-from ncsn.sweep.read import StudyData, Tried
+from ncsn.sweep.read import StudyData, Tried, busy_seconds
 from ncsn.trial_record import EDGE_SHARE
 
-NUM_BEST = 10
 ORIGINS = ("advised", "present")
 _CONDITIONS = (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)
 
@@ -27,7 +27,7 @@ def best_trials(data: StudyData) -> list[Tried]:
     ]
     scored.sort(key=lambda pair: (pair[0], pair[1].record.number))
     if len(signs) == 1:
-        return [tried for _, tried in scored[:NUM_BEST]]
+        return [tried for _, tried in scored]
     front: list[tuple[tuple[float, ...], Tried]] = []
     for score, tried in scored:  # in ascending order only earlier ones can dominate
         if not any(_dominates(kept, score) for kept, _ in front):
@@ -78,27 +78,19 @@ def trial_summary(tried: Tried, data: StudyData) -> dict[str, Any]:
     """Returns number, point and objectives of a trial, and their spread over its seeds."""
     record = tried.record
     values = dict(zip(data.objectives, tried.values or (), strict=False))
-    spread = {name: spread_over_seeds(record.by_seed.get(name, ())) for name in data.objectives}
+    by_seed = {name: record.by_seed.get(name, ()) for name in data.objectives}
     return {
         "number": record.number,
         "state": record.state,
         "origin": record.origin,
         "point": tried.point,
         "objectives": values,
-        "spread": {name: value for name, value in spread.items() if value is not None},
+        "spread": {name: stdev(found) for name, found in by_seed.items() if len(found) > 1},
         "seeds": len(record.seeds),
         "feasible": tried.feasible,
         "seconds": record.wall_seconds(),
         "train": record.stages.get("train"),
     }
-
-
-def spread_over_seeds(values: Sequence[float]) -> float | None:
-    """Returns the standard deviation with n - 1, None for fewer than two values."""
-    if len(values) < 2:
-        return None
-    mean = sum(values) / len(values)
-    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def theory_and_search(data: StudyData) -> dict[str, dict[str, Any]]:
@@ -133,17 +125,12 @@ def trainings(data: StudyData) -> dict[str, int]:
 
 def wall_seconds(data: StudyData) -> float:
     """Returns the time in which at least one trial was running, in seconds."""
-    spans = sorted(
+    records = [tried.record for tried in data.tried]
+    return busy_seconds(
         (datetime.fromisoformat(r.started), datetime.fromisoformat(r.finished))
-        for r in (tried.record for tried in data.tried)
+        for r in records
         if r.started and r.finished
     )
-    total, end = 0.0, None
-    for start, finish in spans:
-        begin = start if end is None else max(start, end)
-        total += max(0.0, (finish - begin).total_seconds())
-        end = finish if end is None else max(end, finish)
-    return total
 
 
 def conditions(data: StudyData) -> dict[str, list[Any]]:

@@ -4,7 +4,8 @@ Nothing here writes to the storage. A trial that Optuna has queued but nobody ha
 counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import optuna
@@ -103,6 +104,16 @@ def read_study(storage: str | optuna.storages.BaseStorage, name: str) -> StudyDa
     objectives = _objectives(study, attrs)
     axes = _axes(attrs, trials)
     return StudyData(name, study, objectives, axes, attrs, tried, len(trials) - len(tried))
+
+
+def busy_seconds(spans: Iterable[tuple[datetime, datetime]]) -> float:
+    """Returns the seconds in which at least one of the spans (begin, end) was under way."""
+    total, busy_until = 0.0, None
+    for begin, end in sorted(spans):
+        start = begin if busy_until is None else max(begin, busy_until)
+        total += max(0.0, (end - start).total_seconds())
+        busy_until = end if busy_until is None else max(end, busy_until)
+    return total
 
 
 def _tried(trial: FrozenTrial, retried_as: int | None) -> Tried:

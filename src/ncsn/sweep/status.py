@@ -7,15 +7,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ncsn.sweep.read import STATES, busy_seconds
 from ncsn.sweep.storage import Tally, tally
 from ncsn.trial_record import TrialRecord
-
-STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-}
 
 
 def trial_line(record: TrialRecord, point: Mapping[str, Any], objectives: Iterable[str]) -> str:
@@ -94,16 +88,12 @@ def _progress(name: str, now: Tally, trials: int) -> str:
 
 def _speed(now: Tally, trials: int) -> list[str]:
     """Trials an hour of the time in which any trial ran: a study may lie idle for days."""
-    spans = sorted(
+    spans = [
         (trial.datetime_start, trial.datetime_complete)
         for trial in now.ended
         if trial.datetime_start and trial.datetime_complete
-    )
-    busy, end = 0.0, None
-    for start, stop in spans:
-        begin = start if end is None or start > end else end
-        busy += max((stop - begin).total_seconds(), 0.0)
-        end = stop if end is None or stop > end else end
+    ]
+    busy = busy_seconds(spans)
     if not busy:
         return []
     rate = len(spans) / busy
