@@ -13,7 +13,7 @@ from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images
 from ncsn.io import read_json, write_json, write_npz
 from ncsn.least_loss import least_dsm_loss
-from ncsn.oracles import data_oracle
+from ncsn.oracles import DataScore
 from ncsn.params import load_params
 from ncsn.reference import read_reference
 from ncsn.rng import generator
@@ -31,7 +31,7 @@ def main() -> None:
     seed, batch_size = params.base.seed, params.base.max_batch_size
     images = to_chw(load_split(paths.train_images).images).to(device)
     sigmas, dequantised = build_sigmas(params.noise), params.train.uniform_dequantisation
-    score_fn = data_oracle(images, sigmas.to(device), dequantised=dequantised)
+    score_fn = DataScore(images, sigmas.to(device), dequantised=dequantised)
     chain = build_sampler(params.sampler, sigmas.to(device))
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
     draw = Draw(chain, score_fn, sigmas.to(device), tuple(images.shape[1:]), evaluations)

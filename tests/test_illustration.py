@@ -9,7 +9,7 @@ import torch
 from ncsn.build.sampler import build_sampler, evaluations_per_image
 from ncsn.illustration import Scene, draw_baseline, draw_inpainting, known_halves
 from ncsn.noise import geometric_sigmas
-from ncsn.oracles import data_oracle
+from ncsn.oracles import DataScore
 from ncsn.params import IllustrateParams, SampleParams, SamplerParams
 from ncsn.sampling import Draw, draw_samples
 
@@ -82,7 +82,7 @@ def test_a_completion_follows_from_the_half_that_is_given(tmp_path):
     sigmas = geometric_sigmas(1.0, 0.02, 12)
     sampler = SAMPLER.model_copy(update={"epsilon": 1e-4, "steps_per_level": 10})
     place = replace(
-        scene(data_oracle(points, sigmas), sampler), sigmas=sigmas, image_shape=(1, 6, 6)
+        scene(DataScore(points, sigmas), sampler), sigmas=sigmas, image_shape=(1, 6, 6)
     )
     drawn = draw_inpainting(place, images, PARAMS, tmp_path)
     expected = images[None, :, None].astype(int)

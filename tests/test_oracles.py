@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ncsn.noise import geometric_sigmas
-from ncsn.oracles import data_oracle, smoothed_data_score
+from ncsn.oracles import DataScore, smoothed_data_score
 
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 WIDE = geometric_sigmas(50.0, 0.01, 6)
@@ -81,7 +81,7 @@ def test_chunk_size_decides_nothing(chunk_size: int) -> None:
 def test_each_sample_has_its_own_level() -> None:
     points = images()
     x, level = near(points, 0.1), torch.arange(8)
-    together = data_oracle(points, SIGMAS)(x, level)
+    together = DataScore(points, SIGMAS)(x, level)
     alone = [smoothed_data_score(x[[i]], float(SIGMAS[i]), points) for i in range(8)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-6, atol=1e-5)
     assert together.dtype == x.dtype and together.shape == x.shape

@@ -6,12 +6,8 @@ the error of the sampler is wanted; the least denoising loss that follows from i
 `least_loss`.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
 
 # A chunk whose largest weight is below exp(-60) of the best one so far adds less than 1e-20 even
 # with a million points in it.
@@ -65,35 +61,17 @@ def smoothed_data_score(
     return score.view_as(x).to(x.dtype)
 
 
-def data_oracle(
-    points: Tensor, sigmas: Tensor, *, dequantised: bool = False, chunk_size: int = 4096
-) -> ScoreFn:
-    """Returns score_fn(x, level): the score of the points smoothed by sigmas[level].
-
-    Levels are int64, shape (B,), and `sigmas` is the ladder, shape (L,), on any device; the other
-    arguments are those of `smoothed_data_score`.
-    """
-
-    def score_fn(x: Tensor, level: Tensor) -> Tensor:
-        sigma = sigmas.to(x.device)[level]
-        return smoothed_data_score(
-            x, sigma, points, dequantised=dequantised, chunk_size=chunk_size
-        )
-
-    return score_fn
-
-
 class DataScore(nn.Module):
-    """The exact score of training images in the form of a network, to be saved and sampled.
+    """The exact score of training images in the form of a network, to be sampled and saved.
 
-    The state dict holds the images, uint8, and nothing else. The other arguments are those of
-    `data_oracle`, which answers the same.
+    The state dict holds the points and nothing else; `sigmas` is the ladder, shape (L,). Points
+    and `dequantised` are those of `smoothed_data_score`.
     """
 
     points: Tensor
     sigmas: Tensor
 
-    def __init__(self, points: Tensor, sigmas: Tensor, *, dequantised: bool):
+    def __init__(self, points: Tensor, sigmas: Tensor, *, dequantised: bool = False):
         super().__init__()
         self.dequantised = dequantised
         self.register_buffer("points", points)

@@ -80,15 +80,11 @@ def preview_distance(
         seed: names the noise.
     """
     blocks = []
-    for block, size in enumerate(_block_sizes(num_samples)):
+    for block, begin in enumerate(range(0, num_samples, BLOCK_SIZE)):
         draws = generator(seed, "frechet", block, device=sigmas.device)
+        size = min(BLOCK_SIZE, num_samples - begin)
         blocks.append(preview_images(score_fn, sigmas, real.shape[1:], draws, size))
     return frechet_distance(pixel_statistics(torch.cat(blocks)), pixel_statistics(real))
-
-
-def _block_sizes(num_samples: int) -> list[int]:
-    full, rest = divmod(num_samples, BLOCK_SIZE)
-    return [BLOCK_SIZE] * full + [rest] * (rest > 0)
 
 
 def write_grid(path: Path, images: Tensor) -> None:
