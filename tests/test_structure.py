@@ -27,13 +27,14 @@ TORCH_FREE = (
     "preset",
     "keys",
     "trial_record",
+    "log_rows",
     "sweep",
 )
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
     {"errors", "rng", "keys", "imports", "trial_record"},
-    {"io", "entry", "progress"},
+    {"io", "entry", "progress", "log_rows"},
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-import pytest
-
-from ncsn.report.costs import StageCost, stage_costs, training_seconds
+from ncsn.report.costs import StageCost, stage_costs
 
 
 def test_each_stage_has_its_work_its_arithmetic_and_its_time(make_results):
@@ -20,12 +18,3 @@ def test_an_exact_score_was_not_trained(make_results):
     assert [row.stage for row in stage_costs(replace(make_results(), training_cost=nothing))] == [
         "sample"
     ]
-
-
-def test_seconds_of_training_add_up_over_lines_of_different_speed():
-    log = [
-        {"step": 10, "train/steps_per_sec": 5.0},
-        {"step": 15, "val/loss": 1.0},
-        {"step": 40, "train/steps_per_sec": 10.0},
-    ]
-    assert training_seconds(log) == pytest.approx(2 + 3)

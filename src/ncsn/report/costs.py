@@ -1,9 +1,8 @@
 """What the run took, stage by stage: counts and FLOPs, and the seconds that the stages noted."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ncsn import keys
+from ncsn.log_rows import training_seconds
 from ncsn.progress import duration, quantity
 from ncsn.report.inputs import ReportInputs
 
@@ -34,13 +33,3 @@ def stage_costs(inputs: ReportInputs) -> list[StageCost]:
         seconds = duration(training_seconds(inputs.log))
         rows.insert(0, StageCost("train", images, quantity(training["flops"], "FLOP"), seconds))
     return rows
-
-
-def training_seconds(log: Sequence[Mapping[str, Any]]) -> float:
-    """Returns the seconds of all training steps, without validation and previews."""
-    seconds, last = 0.0, 0
-    for row in log:
-        if keys.STEPS_PER_SEC in row:
-            seconds += (row["step"] - last) / row[keys.STEPS_PER_SEC]
-            last = row["step"]
-    return seconds

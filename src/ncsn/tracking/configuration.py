@@ -11,9 +11,10 @@ from typing import Any
 from mlflow.entities import Run
 
 from ncsn.io import read_json, read_jsonl, read_npz
-from ncsn.keys import STEPS_PER_SEC, TRAIN_DURATION_SEC
+from ncsn.keys import TRAIN_DURATION_SEC
+from ncsn.log_rows import training_seconds
 from ncsn.params import PathsParams, TrackParams
-from ncsn.tracking.curve import publish_training, training_seconds
+from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import present_key
 from ncsn.tracking.links import run_link
 from ncsn.tracking.model import Network, publish_model
@@ -66,7 +67,7 @@ def publish_configuration(
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
     metrics = read_json(paths.reference_summary) | _sampling_cost(paths, params)
     metrics |= read_json(paths.oracle_metrics)
-    seconds = training_seconds(read_jsonl(paths.train_log), STEPS_PER_SEC)
+    seconds = training_seconds(read_jsonl(paths.train_log))
     return Results(
         params=params,
         metrics=metrics | read_json(paths.metrics) | {TRAIN_DURATION_SEC: seconds},

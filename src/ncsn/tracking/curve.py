@@ -79,16 +79,6 @@ def publish_image(
     logged[key].add(step)
 
 
-def training_seconds(rows: Iterable[Mapping[str, Any]], speed: str) -> float:
-    """Returns the seconds spent in training steps: steps divided by their logged speed `speed`."""
-    seconds, last = 0.0, 0
-    for row in rows:
-        if row.get(speed):
-            seconds += (row["step"] - last) / row[speed]
-            last = row["step"]
-    return seconds
-
-
 def _missing_points(rows: Iterable[Mapping[str, Any]], logged: Logged) -> Iterable[Metric]:
     now = int(time.time() * 1000)
     found = {  # a step that stands twice in the log counts once

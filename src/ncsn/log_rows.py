@@ -1,0 +1,19 @@
+"""What the rows of train_log.jsonl say, for readers that need no torch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ncsn.keys import STEPS_PER_SEC
+
+
+def training_seconds(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Returns the seconds of all training steps: steps divided by their logged speed.
+
+    Validation and previews are not in it.
+    """
+    seconds, last = 0.0, 0
+    for row in rows:
+        if row.get(STEPS_PER_SEC):
+            seconds += (row["step"] - last) / row[STEPS_PER_SEC]
+            last = row["step"]
+    return seconds
