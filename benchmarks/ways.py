@@ -20,7 +20,7 @@ from ncsn.build.sampler import build_sampler, evaluations_per_image
 from ncsn.build.score_net import build_score_net
 from ncsn.cost import forward_flops, training_flops
 from ncsn.data.arrays import to_chw
-from ncsn.execution import Way, network_scores, placed
+from ncsn.execution import Execution, network_scores, placed
 from ncsn.memory import in_parts
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams, SampleParams, SamplerParams, TrainParams
@@ -103,11 +103,11 @@ def our_training(
     net = placed(_net(size), device)
     task = training.Task(net, build_objective(params, sigmas), images, images, sigmas, {})
     state = training._State(task, params)
-    way = Way(net, precision, compile_choice, device, LONG_RUN_FLOP)
+    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP)
 
     def work() -> float:
         for _ in range(num_steps):
-            training._step(task, state, params, 1, way)
+            training._step(task, state, params, 1, execution)
         state.window.means()  # what a line of the log reads: waits for the device
         return num_steps
 

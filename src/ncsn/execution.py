@@ -127,8 +127,8 @@ def compiled(score_fn: ScoreFn, device: torch.device) -> ScoreFn:
     return scores
 
 
-class Way:
-    """How the device takes a step: the network's function, and its gradients."""
+class Execution:
+    """A network as the device runs it in training: its function and its gradients."""
 
     def __init__(
         self,

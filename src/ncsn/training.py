@@ -20,7 +20,7 @@ from ncsn.batches import Batch, as_floats, draw_batch
 from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ncsn.cost import Forecast, write_training_cost
 from ncsn.ema import WeightAverage
-from ncsn.execution import Way, autocast_dtype, in_precision
+from ncsn.execution import Execution, autocast_dtype, in_precision
 from ncsn.keys import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
@@ -118,13 +118,13 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         state.load(load_checkpoint(folder / CHECKPOINT, device), task)
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
-    way = Way(task.net, params.precision, base.compile, device, flops * to_do)
+    execution = Execution(task.net, params.precision, base.compile, device, flops * to_do)
     cut_back(folder / LOG, folder / PREVIEWS, state.step)
     saved_at = time.monotonic()
     rate = _Rate(state.step)
     with progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar:
         while state.step < params.num_steps:
-            _step(task, state, params, base.seed, way)
+            _step(task, state, params, base.seed, execution)
             forecast.update(params.batch_size)
             _watch(task, state, params, base.seed, folder, rate)
             bar.update()
@@ -142,7 +142,7 @@ def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
     return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
 
 
-def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -> None:
+def _step(task: Task, state: _State, params: TrainParams, seed: int, execution: Execution) -> None:
     batch = draw_batch(
         task.images,
         len(task.sigmas),
@@ -153,7 +153,7 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int, way: Way) -
         random_flip=params.random_flip,
         sigma_range=task.sigma_range,
     )
-    losses = way.gradients.compute(task.objective, way.score_fn, *batch)
+    losses = execution.gradients.compute(task.objective, execution.score_fn, *batch)
     state.optimizer.step()
     state.average.update()
     state.window.add(losses, ladder_index(batch.level, task.sigmas))
