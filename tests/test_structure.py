@@ -122,7 +122,7 @@ def test_package_files_import_nothing_of_ours():
 
 def test_commands_of_stages_hold_no_values():
     for name, stage in STAGES.items():
-        assert stage["cmd"] == f"python pipeline/{name}.py"
+        assert stage["cmd"] == f"exec python pipeline/{name}.py"
     assert not re.search(r"cmd:.*\$\{", (ROOT / "dvc.yaml").read_text())
 
 

@@ -12,22 +12,22 @@ REPOSITORY = Path(__file__).parents[2]
 DAG = """
 stages:
   prepare:
-    cmd: python pipeline/prepare.py
+    cmd: exec python pipeline/prepare.py
     params: [data.name, data.path]
     deps: [pipeline/prepare.py]
     outs: ["${paths.train_images}"]
   train:
-    cmd: python pipeline/train.py
+    cmd: exec python pipeline/train.py
     params: [train]
     deps: [pipeline/train.py, "${paths.train_images}"]
     outs: ["${paths.checkpoint}", "${paths.train_log}"]
   sample:
-    cmd: python pipeline/sample.py
+    cmd: exec python pipeline/sample.py
     params: [sampler, sample]
     deps: [pipeline/sample.py, src/scale.py, "${paths.checkpoint}"]
     outs: ["${paths.samples}", "${paths.sample_summary}"]
   evaluate:
-    cmd: python pipeline/evaluate.py
+    cmd: exec python pipeline/evaluate.py
     params: [evaluate]
     deps: [pipeline/evaluate.py, "${paths.samples}"]
     metrics:

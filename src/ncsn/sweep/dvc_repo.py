@@ -9,8 +9,6 @@ import contextlib
 import importlib
 import logging
 import os
-import re
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -177,26 +175,14 @@ def _open_repo(root: Path) -> Iterator[Repo]:
         raise UserError(f"{root}: DVC says: {error}") from error
 
 
-def _without_shell(command: str, env: Mapping[str, str]) -> list[str] | None:
-    """The words of a program's call; None where a shell has something to do.
-
-    Some shells, such as dash, stay between a worker and its stage, and take the signal that is
-    meant for the stage.
-    """
-    words = command.split()
-    simple = re.fullmatch(r"[\w ./-]+", command) and shutil.which(words[0], path=env.get("PATH"))
-    return words if simple else None
-
-
 @contextlib.contextmanager
 def _replaced(run_command: RunCommand) -> Iterator[None]:
     """DVC waits for a command without looking up and outlives it badly, and reads YAML slowly."""
     module = importlib.import_module("dvc.stage.run")
 
     def run(executable: str | None, command: str, **options: Any) -> None:
-        env = options["env"]
-        arguments = _without_shell(command, env) or module._make_cmd(executable, command)
-        run_command(env["DVC_STAGE"], arguments, options["cwd"], env)
+        arguments = module._make_cmd(executable, command)
+        run_command(options["env"]["DVC_STAGE"], arguments, options["cwd"], options["env"])
 
     replacements = [
         (module, "_run", run),
