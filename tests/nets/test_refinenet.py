@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ncsn.nets.layers import ResidualBlock, SamePaddedConv
+from ncsn.nets.layers import ConvMeanPool, ResidualBlock, SamePaddedConv
 from ncsn.nets.norm import ConditionalInstanceNormPlus, instance_norm_plus
 from ncsn.nets.refinenet import ConditionalRefineNet
 from ncsn.rng import generator
@@ -94,6 +94,14 @@ def test_a_convolution_dilated_beyond_the_image_is_its_centre(size):
     x = _image(2, 2, size, size).double()
     whole = nn.functional.conv2d(x, conv.weight, conv.bias, padding=4, dilation=4)
     torch.testing.assert_close(conv(x), whole)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("size", [7, 8])
+def test_a_convolution_of_stride_2_is_a_convolution_and_a_mean_pool(kernel, size):
+    both = ConvMeanPool(2, 3, kernel).double()
+    x = _image(2, 2, size, size).double()
+    torch.testing.assert_close(both(x), nn.functional.avg_pool2d(both.conv(x), 2))
 
 
 def test_a_residual_block_with_zeroed_convolutions_is_its_shortcut():

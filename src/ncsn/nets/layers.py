@@ -37,7 +37,11 @@ class SamePaddedConv(nn.Conv2d):
 
 
 class ConvMeanPool(nn.Module):
-    """A convolution and a 2x2 mean pool; halves height and width (odd sizes round down)."""
+    """A convolution and a 2x2 mean pool; halves height and width (odd sizes round down).
+
+    Both are linear: a convolution of stride 2 with the mean of four shifted kernels does it, with
+    half the arithmetic, and a 1x1 kernel may wait for the pooled image.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, size: int):
         super().__init__()
@@ -45,7 +49,11 @@ class ConvMeanPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in, H, W) to (B, out, H // 2, W // 2)."""
-        return F.avg_pool2d(self.conv(x), 2)
+        weight, bias, padding = self.conv.weight, self.conv.bias, self.conv.padding
+        if self.conv.kernel_size[0] == 1:
+            return F.conv2d(F.avg_pool2d(x, 2), weight, bias)
+        weight = F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1)
+        return F.conv2d(x, weight, bias, stride=2, padding=padding)
 
 
 class ResidualBlock(nn.Module):
