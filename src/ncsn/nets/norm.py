@@ -61,7 +61,8 @@ class _NormElu(torch.autograd.Function):
     """`instance_norm_plus` and ELU with their own derivative, for a CPU.
 
     Images are (B, H * W, C) inside, so that sums add whole vectors of channels, and the derivative
-    passes over the image four times instead of once an operation.
+    passes over the image four times instead of once an operation. New memory is what costs most:
+    results go where a tensor of their size is no longer needed.
     """
 
     @staticmethod
@@ -70,15 +71,17 @@ class _NormElu(torch.autograd.Function):
         flat = x.permute(0, 2, 3, 1).flatten(1, 2)
         mean = flat.mean(1)
         centred = flat - mean[:, None]
-        var = (centred * centred).sum(1).div_(flat.shape[1])
+        spare = centred * centred
+        var = spare.sum(1).div_(flat.shape[1])
         factor = gamma * var.add_(tiny).rsqrt_()
         v, m = torch.var_mean(mean, dim=1, keepdim=True)
         mean_hat = mean.sub_(m).mul_(torch.rsqrt(v + tiny))
         shift = torch.addcmul(beta, gamma * alpha, mean_hat)
-        y = torch.addcmul(shift[:, None], centred, factor[:, None])
+        y = torch.empty_like(centred) if any(ctx.needs_input_grad) else centred
+        torch.addcmul(shift[:, None], centred, factor[:, None], out=y)
         if elu:
             # exp takes half the time of expm1; the difference is a rounding error of 1
-            y = torch.maximum(y, y.clamp(max=0).exp_().sub_(1))
+            torch.maximum(y, torch.clamp(y, max=0, out=spare).exp_().sub_(1), out=y)
         ctx.save_for_backward(centred, rows, var, v, mean_hat, y if elu else None)
         ctx.tiny = tiny
         return y.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
@@ -93,7 +96,8 @@ class _NormElu(torch.autograd.Function):
         if y is not None:
             flat = torch.ops.aten.elu_backward(flat, 1.0, 1.0, 1.0, True, y)
         total = flat.sum(1)
-        projection = (flat * centred).sum(1).mul_(rstd)
+        spare = flat * centred
+        projection = spare.sum(1).mul_(rstd)
         # the mean of a channel: through mean_hat, which is normalised over channels
         grad_hat = total * gamma * alpha
         along = (grad_hat * mean_hat).sum(1, keepdim=True).div_(channels - 1)
@@ -103,7 +107,7 @@ class _NormElu(torch.autograd.Function):
         factor = gamma * rstd
         offset = torch.addcmul(grad_mean, factor, total, value=-1).div_(num_pixels)
         slope = (factor * rstd).mul_(projection).div_(-num_pixels)
-        grad_x = torch.addcmul(offset[:, None], flat, factor[:, None])
+        grad_x = torch.addcmul(offset[:, None], flat, factor[:, None], out=spare)
         grad_x.addcmul_(centred, slope[:, None])
         grad_gamma = torch.addcmul(projection, total * alpha, mean_hat)
         grad_rows = torch.cat([grad_gamma, total * gamma * mean_hat, total], dim=1)
