@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,12 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} with real data is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def weights768(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict of Inception up to layer 768."""
+    path = tmp_path_factory.mktemp("inception") / "inception768.pth"
+    tool = shared_folder / "tools" / "make_inception768.py"
+    subprocess.run([sys.executable, str(tool), str(path)], check=True)
+    return path

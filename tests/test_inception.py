@@ -3,8 +3,6 @@
 The weights come from `shared/tools`: they end at layer 768, so no published FID can be had.
 """
 
-import subprocess
-import sys
 import urllib.error
 from pathlib import Path
 
@@ -25,15 +23,6 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="session")
-def weights(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of Inception up to layer 768."""
-    path = tmp_path_factory.mktemp("inception") / "inception768.pth"
-    tool = shared_folder / "tools" / "make_inception768.py"
-    subprocess.run([sys.executable, str(tool), str(path)], check=True)
-    return path
-
-
-@pytest.fixture(scope="session")
 def cifar(shared_folder: Path) -> np.ndarray:
     """The 10,000 test images of CIFAR-10, uint8 (N,32,32,3)."""
     with np.load(shared_folder / "data" / "cifar10.npz") as archive:
@@ -46,20 +35,20 @@ def noised(images: np.ndarray, sigma: float) -> np.ndarray:
     return np.clip(images + noise, 0, 255).round().astype(np.uint8)
 
 
-def fid768(images: np.ndarray, real: torch.Tensor, weights: Path) -> float:
-    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights, CPU, 50)[
+def fid768(images: np.ndarray, real: torch.Tensor, weights768: Path) -> float:
+    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights768, CPU, 50)[
         "768"
     ]
     return frechet_distance(*feature_statistics(features), *feature_statistics(real))
 
 
-def test_the_stages_through_inception(weights: Path, cifar: np.ndarray, tmp_path: Path) -> None:
+def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_path: Path) -> None:
     """FID-768 rises with noise, and there is no Inception Score without the last layer."""
     train, test = (Split(cifar[a : a + 8], None) for a in (0, 5000))
     params = ReferenceParams(
         extractor="inception-v3-compat",
         feature_layer="768",
-        weights_path=str(weights),
+        weights_path=str(weights768),
         split="test",
         classifier_steps=1,
         pixel_frechet=False,
@@ -77,20 +66,20 @@ def test_the_stages_through_inception(weights: Path, cifar: np.ndarray, tmp_path
 
 
 @pytest.mark.slow
-def test_halves_of_cifar_are_near_and_noise_is_far(weights: Path, cifar: np.ndarray) -> None:
-    real = fidelity.extract_features(cifar[:250], fidelity.INCEPTION, ["768"], weights, CPU, 50)[
-        "768"
-    ]
+def test_halves_of_cifar_are_near_and_noise_is_far(weights768: Path, cifar: np.ndarray) -> None:
+    real = fidelity.extract_features(
+        cifar[:250], fidelity.INCEPTION, ["768"], weights768, CPU, 50
+    )["768"]
     other = cifar[5000:5250]
-    values = [fid768(noised(other, sigma), real, weights) for sigma in (0, 0.05, 0.1, 0.2)]
+    values = [fid768(noised(other, sigma), real, weights768) for sigma in (0, 0.05, 0.1, 0.2)]
     assert values == sorted(values)
     assert values[-1] > 2 * values[0]
 
 
-def test_grey_images_are_repeated_to_three_channels(weights: Path, cifar: np.ndarray) -> None:
+def test_grey_images_are_repeated_to_three_channels(weights768: Path, cifar: np.ndarray) -> None:
     grey = cifar[:1, :, :, :1]
     one, three = (
-        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights, CPU, 2)["64"]
+        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights768, CPU, 2)["64"]
         for images in (grey, grey.repeat(3, axis=-1))
     )
     assert torch.equal(one, three)
