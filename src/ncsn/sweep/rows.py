@@ -29,9 +29,9 @@ class TrainingRows:
         Raises:
             Stopped: `on_row` returned True.
         """
-        if self._on_row is None or not self._has_changed(log):
+        if self._on_row is None:
             return
-        for row in read_jsonl(log):
+        for row in self._changed(log):
             identity = (str(row["step"]), *sorted(row))
             if identity in self._seen:
                 continue
@@ -39,11 +39,13 @@ class TrainingRows:
             if self._on_row(row):
                 raise Stopped(row)
 
-    def _has_changed(self, log: Path) -> bool:
+    def _changed(self, log: Path) -> list[dict[str, Any]]:
+        """All rows of a log that has changed; none where it does not lie, or no longer."""
         try:
             state = os.stat(log)
-        except FileNotFoundError:
-            return False
-        stamp = (str(log), state.st_size, state.st_mtime_ns)
-        changed, self._stamp = stamp != self._stamp, stamp
-        return changed
+            stamp = (str(log), state.st_size, state.st_mtime_ns)
+            rows = read_jsonl(log) if stamp != self._stamp else []
+        except FileNotFoundError:  # the end of a training takes it away at any moment
+            return []
+        self._stamp = stamp
+        return rows
