@@ -147,8 +147,8 @@ def _seconds_panel(axes: Axes, study: SweepStudy, name: str) -> None:
     draw_trials(axes, x, y, trained(trials).to_numpy(bool), feasible(trials), label=False)
     axes.set_ylabel("seconds\na trial")
     objective_axis(axes.yaxis, axes.set_yscale, y)
-    if axes.get_yscale() == "linear":
-        axes.set_ylim(bottom=0)
+    if axes.get_yscale() == "linear" and len(y):
+        axes.set_ylim(0, 1.1 * y.max())
 
 
 def _ended_without(axes: Axes, study: SweepStudy, name: str) -> None:
