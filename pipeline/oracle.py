@@ -32,9 +32,9 @@ def main() -> None:
     images = to_chw(load_split(paths.train_images).images).to(device)
     sigmas, dequantised = build_sigmas(params.noise), params.train.uniform_dequantisation
     score_fn = DataScore(images, sigmas.to(device), dequantised=dequantised)
-    chain = build_sampler(params.sampler, sigmas.to(device))
+    kernel = build_sampler(params.sampler, sigmas.to(device))
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
-    draw = Draw(chain, score_fn, sigmas.to(device), tuple(images.shape[1:]), evaluations)
+    draw = Draw(kernel, score_fn, tuple(images.shape[1:]), evaluations)
     wanted = params.sample.model_copy(update={"num_samples": oracle.num_samples})
     reference = read_reference(
         paths.reference, params.reference, seed, read_json(paths.data_summary)

@@ -32,8 +32,8 @@ def main() -> None:
     to_do = flops * evaluations * params.sample.num_samples
     precision, compiled = params.sample.precision, params.base.compile
     score_fn = in_parts(network_scores(net, device, precision, compiled, to_do), "sampling")
-    chain = build_sampler(params.sampler, sigmas)
-    draw = Draw(chain, score_fn, sigmas, saved.image_shape, evaluations, flops)
+    kernel = build_sampler(params.sampler, sigmas)
+    draw = Draw(kernel, score_fn, saved.image_shape, evaluations, flops)
     with work_folder("sample", paths.work) as folder:
         samples = draw_samples(draw, params.sample, params.base.max_batch_size, folder)
         write_npz(paths.samples, arr_0=samples.images)

@@ -25,7 +25,7 @@ def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes)
     values |= changes
     params = SampleParams(num_samples=num_samples, **values)
     draw = Draw(
-        build_sampler(SAMPLER, SIGMAS), score, SIGMAS, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
+        build_sampler(SAMPLER, SIGMAS), score, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
     )
     folder.mkdir(exist_ok=True)
     return draw_samples(draw, params, max_batch_size, folder)

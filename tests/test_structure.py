@@ -33,7 +33,7 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record"},
+    {"errors", "rng", "keys", "imports", "trial_record", "types"},
     {"io", "entry", "progress", "log_rows"},
     {"yaml_file", "sections"},
     {"params"},

@@ -6,7 +6,6 @@ images.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,9 +27,7 @@ from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
 from ncsn.rng import generator
 from ncsn.training_log import LossWindow, append_row, cut_back
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
-Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]  # score_fn, x, level, z -> (B,)
+from ncsn.types import Objective, ScoreFn
 
 NUM_VALIDATION = 2000  # pairs of a held-out image and a level
 CHECKPOINT = "checkpoint.pt"
