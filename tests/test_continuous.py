@@ -20,9 +20,12 @@ from ncsn.oracles import smoothed_data_score
 from ncsn.params import BaseParams, ModelParams, TrainParams
 from ncsn.rng import generator
 from ncsn.training import CHECKPOINT, LOG, Task, train
-from ncsn.training_noise import ladder
 
-NOISE = {"training": "continuous", "range": [2.0, 0.05], "sigmas": ladder(2.0, 0.05, 10)}
+NOISE = {
+    "training": "continuous",
+    "range": [2.0, 0.05],
+    "sigmas": geometric_sigmas(2.0, 0.05, 10).tolist(),
+}
 MODEL = ModelParams(name="ncsnv2", base_channels=4)
 BASE = BaseParams(
     seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"

@@ -13,12 +13,12 @@ from ncsn.build.score_net import build_score_net, build_trained_net, trained_sig
 from ncsn.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.errors import UserError
 from ncsn.keys import STEPS_PER_SEC, TRAIN_LOSS, VAL_LOSS, VAL_PIXEL_FRECHET, level_key
+from ncsn.noise import geometric_sigmas
 from ncsn.params import BaseParams, ModelParams, TrainParams
 from ncsn.rng import generator
 from ncsn.training import CHECKPOINT, LOG, PREVIEWS, Task, train
-from ncsn.training_noise import ladder
 
-NOISE = {"training": "ladder", "sigmas": ladder(1.0, 0.1, 3)}
+NOISE = {"training": "ladder", "sigmas": geometric_sigmas(1.0, 0.1, 3).tolist()}
 MODEL = ModelParams(name="ncsn", base_channels=4)
 BASE = BaseParams(
     seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
