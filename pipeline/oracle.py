@@ -13,6 +13,7 @@ from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images
 from ncsn.io import read_json, write_json, write_npz
 from ncsn.least_loss import least_dsm_loss
+from ncsn.limits import notice_unstable_step
 from ncsn.oracles import DataScore
 from ncsn.params import load_params
 from ncsn.reference import read_reference
@@ -30,6 +31,7 @@ def main() -> None:
     paths, device, oracle = params.paths, build_device(params.base), params.oracle
     seed, batch_size = params.base.seed, params.base.max_batch_size
     images = to_chw(load_split(paths.train_images).images).to(device)
+    notice_unstable_step(params.noise, params.sampler)
     sigmas, dequantised = build_sigmas(params.noise), params.train.uniform_dequantisation
     score_fn = DataScore(images, sigmas.to(device), dequantised=dequantised)
     kernel = build_sampler(params.sampler, sigmas.to(device))

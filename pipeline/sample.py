@@ -12,6 +12,7 @@ from ncsn.cost import forward_flops
 from ncsn.entry import entry
 from ncsn.execution import network_scores, placed
 from ncsn.io import write_json, write_npz
+from ncsn.limits import notice_unstable_step
 from ncsn.memory import in_parts
 from ncsn.params import load_params
 from ncsn.sampling import Draw, draw_samples
@@ -24,6 +25,7 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
+    notice_unstable_step(params.noise, params.sampler)
     sigmas = build_sigmas(params.noise)
     net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
     net, sigmas = placed(net, device), sigmas.to(device)

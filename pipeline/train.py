@@ -14,6 +14,7 @@ from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
 from ncsn.io import read_json, whole_file, whole_folder
+from ncsn.limits import check_counts
 from ncsn.params import load_params
 from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
@@ -26,6 +27,7 @@ def main() -> None:
     paths, device = params.paths, build_device(params.base)
     images = to_chw(load_split(paths.train_images).images).to(device)
     held_out = to_chw(load_split(paths.test_images).images).to(device)
+    check_counts(len(images), len(held_out), images.shape[1:])
     noise = read_json(paths.training_noise)
     sigmas = trained_sigmas(noise).to(device)
     net = build_score_net(

@@ -38,7 +38,7 @@ RINGS = [
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset", "training_noise", "least_loss"},
+    {"dag", "preset", "limits", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
     {"classifier", "execution"},
     {"pixel_frechet"},

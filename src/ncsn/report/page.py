@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ncsn import keys
+from ncsn.limits import unstable_step
 from ncsn.params import Params
 from ncsn.report.costs import stage_costs
 from ncsn.report.inputs import ReportInputs
@@ -53,6 +54,7 @@ def render_page(
     template = page_template(TEMPLATE, {"number": number, "sides": metric_sides})
     return template.render(
         params=params,
+        notices=notices(params),
         configuration=configuration(params),
         metrics=metrics,
         floor_note=_floor_note(inputs),
@@ -75,6 +77,12 @@ def render_page(
         num_trajectories=inputs.trajectory.shape[1],
         num_states=len(inputs.trajectory),
     )
+
+
+def notices(params: Params) -> list[str]:
+    """Returns what a reader must know before the numbers, one sentence each."""
+    problem = unstable_step(params.noise, params.sampler)
+    return [problem] if problem else []
 
 
 def configuration(params: Params) -> dict[str, dict[str, str]]:
