@@ -15,8 +15,8 @@ from ncsn.params import load_params
 
 def main() -> None:
     start = time.perf_counter()
-    params = load_params("base", "paths", "data")
-    data = prepare(params.data, params.base.seed)
+    params = load_params("base", "paths", "data", "reference")
+    data = prepare(params.data, params.base.seed, params.reference.extractor)
     write_split(params.paths.train_images, data.train)
     write_split(params.paths.test_images, data.test)
     write_json(params.paths.data_summary, data.summary)
