@@ -16,8 +16,8 @@ from ncsn.params import load_params
 
 def main() -> None:
     start = time.perf_counter()
-    params = load_params("base", "paths", "data")
-    data = prepare(params.data, params.base.seed)
+    params = load_params("base", "paths", "data", "reference")
+    data = prepare(params.data, params.base.seed, params.reference.extractor)
     check_counts(len(data.train.images), len(data.test.images), data.train.images.shape[1:])
     write_split(params.paths.train_images, data.train)
     write_split(params.paths.test_images, data.test)

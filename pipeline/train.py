@@ -10,6 +10,7 @@ from ncsn.build.objective import build_objective
 from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
+from ncsn.data.labels import check_labels
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
@@ -23,10 +24,11 @@ from ncsn.work import work_folder
 def main() -> None:
     """The stage."""
     begin = time.perf_counter()
-    params = load_params("base", "paths", "model", "train")
+    params = load_params("base", "paths", "model", "train", "reference")
     paths, device = params.paths, build_device(params.base)
-    images = to_chw(load_split(paths.train_images).images).to(device)
-    held_out = to_chw(load_split(paths.test_images).images).to(device)
+    splits = load_split(paths.train_images), load_split(paths.test_images)
+    check_labels(params.reference.extractor, *(split.labels for split in splits))
+    images, held_out = (to_chw(split.images).to(device) for split in splits)
     check_counts(len(images), len(held_out), images.shape[1:])
     noise = read_json(paths.training_noise)
     sigmas = trained_sigmas(noise).to(device)

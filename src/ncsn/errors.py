@@ -16,6 +16,10 @@ class UserError(ValueError):
     """A mistake that the user can mend; the message names the file or key, value and rule."""
 
 
+class Missing(UserError):
+    """A file that is not there; who can do without it catches this."""
+
+
 class Diverged(UserError):
     """Numbers that left the finite ones under the values given; a sweep goes on without them."""
 
