@@ -12,6 +12,7 @@ from ncsn.entry import entry
 from ncsn.io import write_json
 from ncsn.limits import check_counts
 from ncsn.params import load_params
+from ncsn.progress import notice
 
 
 def main() -> None:
@@ -22,6 +23,8 @@ def main() -> None:
     write_split(params.paths.train_images, data.train)
     write_split(params.paths.test_images, data.test)
     write_json(params.paths.data_summary, data.summary)
+    for line in data.summary.get("notices", []):
+        notice(line)
     print(
         f"prepare: {params.data.name}, {len(data.train.images)} train and "
         f"{len(data.test.images)} test images of {size_text(data.train.images.shape[1:])} "

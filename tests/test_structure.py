@@ -38,7 +38,7 @@ RINGS = [
     {"errors", "rng", "keys", "imports", "trial_record", "types"},
     {"reading"},
     {"npz"},
-    {"io", "entry", "progress", "log_rows"},
+    {"io", "entry", "progress", "log_rows", "outside"},
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},

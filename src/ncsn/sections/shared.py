@@ -39,6 +39,8 @@ class BaseParams(Section):
 class PathsParams(Section):
     """Where every file lies, relative to the project; dvc.yaml reads the same keys."""
 
+    data_source: str
+    weights_source: str
     train_images: str
     test_images: str
     data_summary: str
