@@ -16,6 +16,7 @@ from ncsn.limits import notice_unstable_step
 from ncsn.memory import in_parts
 from ncsn.params import load_params
 from ncsn.sampling import Draw, draw_samples
+from ncsn.times import note_seconds
 from ncsn.work import work_folder
 
 
@@ -40,11 +41,11 @@ def main() -> None:
         samples = draw_samples(draw, params.sample, params.base.max_batch_size, folder)
         write_npz(paths.samples, arr_0=samples.images)
         write_npz(paths.trajectory, images=samples.states, sigmas=samples.state_sigmas)
+        note_seconds(paths.samples, samples.seconds, paths.work)
     cost = {
         "num_samples": len(samples.images),
         "network_evaluations_per_image": evaluations,
         "flops_per_evaluation": flops,
-        "seconds": round(samples.seconds, 1),
     }
     named = params.sample.model_dump(include={"seed", "block_size"})
     write_json(paths.sample_summary, {**cost, **named})

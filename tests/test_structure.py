@@ -30,6 +30,7 @@ TORCH_FREE = (
     "keys",
     "trial_record",
     "log_rows",
+    "times",
     "sweep",
 )
 
@@ -44,7 +45,7 @@ RINGS = [
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "limits", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
-    {"classifier", "execution"},
+    {"classifier", "execution", "times"},
     {"pixel_frechet"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},

@@ -16,7 +16,7 @@ from ncsn.limits import unstable_step
 from ncsn.params import Params
 from ncsn.report.costs import stage_costs
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
+from ncsn.report.tables import Measured, Metric, least_level_losses, metric_sides
 from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -24,7 +24,7 @@ HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
-    """What the run took, in counts; `steps_per_sec` is the median of the log, None without one."""
+    """What the run took, in counts."""
 
     evaluations_per_image: int
     num_samples: int
@@ -34,7 +34,6 @@ class Cost(NamedTuple):
     batch_size: int
     images_seen: int
     passes: float
-    steps_per_sec: float | None
 
 
 def render_page(
@@ -103,7 +102,6 @@ def cost(inputs: ReportInputs, params: Params) -> Cost:
     """Returns the counts that a person weighs against the metrics."""
     num_steps = params.train.num_steps if inputs.training_sigmas else 0
     images_seen = num_steps * params.train.batch_size
-    speed = loss_curve(inputs.log, keys.STEPS_PER_SEC)["loss"]
     return Cost(
         evaluations_per_image=inputs.sampling["network_evaluations_per_image"],
         num_samples=inputs.sampling["num_samples"],
@@ -113,7 +111,6 @@ def cost(inputs: ReportInputs, params: Params) -> Cost:
         batch_size=params.train.batch_size,
         images_seen=images_seen,
         passes=images_seen / inputs.data["train"]["count"],
-        steps_per_sec=float(speed.median()) if len(speed) else None,
     )
 
 
