@@ -70,3 +70,18 @@ def test_a_last_denoising_moves_unknown_pixels_to_the_mean_of_the_clean_image():
     x = sample(kernel, score_fn, torch.zeros_like(known), _noise())
     assert torch.equal(x[..., 0], known[..., 0])
     torch.testing.assert_close(x[..., 1], torch.full((50, 1, 1), 0.25))
+
+
+def test_known_pixels_carry_the_known_image_plus_the_noise_of_the_level():
+    """Line 5 of Algorithm 2, y = known + sigma_i z, on the very numbers that are drawn."""
+    seen = []
+
+    def score_fn(x, level):
+        seen.append(x[0, 0, 0, 0].item())
+        return torch.zeros_like(x)
+
+    known = torch.full((1, 1, 1, 2), 0.3, dtype=torch.float64)
+    mask = torch.tensor([True, False])
+    kernel = inpainting(known, mask, SIGMAS, epsilon=1e-4, steps_per_level=1)
+    sample(kernel, score_fn, torch.zeros_like(known), torch.ones_like)
+    assert seen == pytest.approx([0.3 + sigma for sigma in SIGMAS.tolist()])
