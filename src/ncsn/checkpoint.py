@@ -40,8 +40,9 @@ class Checkpoint:
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint whole or not at all."""
     fields = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
-    with whole_file(path) as partial:
-        torch.save(fields, partial)
+    # Through an open file, because torch.save hides why it could not write to a path.
+    with whole_file(path) as partial, open(partial, "wb") as file:
+        torch.save(fields, file)
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:

@@ -32,7 +32,7 @@ def read_commented(path: str | Path) -> CommentedMap:
 
 def write_commented(path: str | Path, document: CommentedMap) -> None:
     """Writes what `read_commented` returned, with its comments."""
-    with whole_file(path) as partial, open(partial, "w") as file:
+    with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         _round_trip().dump(document, file)
 
 
@@ -101,7 +101,7 @@ def _parsed(text: str) -> Any:
 
 def _loaded(load: Callable[[str], Any], path: str | Path) -> Any:
     try:
-        value = load(Path(path).read_text())
+        value = load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         hint = "run this command from the project's top folder"
         raise UserError(f"{path} is missing; {hint}") from None

@@ -169,6 +169,18 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+@pytest.fixture(name="write_project")
+def write_project_fixture() -> Callable[[Path], None]:
+    """Writes the small project's files into a folder."""
+    return write_project
+
+
+@pytest.fixture(name="commit_all")
+def commit_all_fixture() -> Callable[[Path], None]:
+    """Makes a git repository of a folder."""
+    return commit_all
+
+
 @pytest.fixture(name="git")
 def git_fixture() -> Callable[..., str]:
     """Runs git in a folder."""

@@ -25,6 +25,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, parse_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock
+from scmrepo.exceptions import SCMError
 
 from ncsn.errors import UserError
 from ncsn.sweep.fast_yaml import modifying, remembering
@@ -165,8 +166,13 @@ def save_experiment(root: Path, name: str, stages: Sequence[str]) -> str:
     """
     with contextlib.chdir(root), _open_repo(root) as repo:
         lock = root / "dvc.lock"
-        dump_yaml(lock, parse_yaml(lock.read_text(), lock))  # for people, in DVC's own style
-        repo.experiments.save(targets=list(stages), name=name, force=True)
+        text = lock.read_text(encoding="utf-8")
+        dump_yaml(lock, parse_yaml(text, lock))  # for people, in DVC's own style
+        try:
+            repo.experiments.save(targets=list(stages), name=name, force=True)
+        except SCMError as error:  # DVC cannot stash where a submodule is
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{root}: DVC cannot save an experiment here: {reason}") from error
         return str(ExpRefInfo(baseline_sha=repo.scm.get_rev(), name=name))
 
 

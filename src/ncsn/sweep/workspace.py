@@ -26,6 +26,7 @@ from ncsn.yaml_file import read_yaml
 SOURCES = ("src", "pipeline", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc")
 FREE = ("studies/", "reports/", "dvc.lock")
 _LINE_ENDINGS = ("core.autocrlf", "core.eol")  # they decide a file's bytes, and DVC hashes bytes
+_UNUSABLE = {os.pathsep: "separates paths", "{": "DVC takes for a field", "}": "DVC takes so too"}
 _SUBMODULE = "160000"  # git's mode of an entry that is another repository
 
 
@@ -158,9 +159,17 @@ def _working_tree(main: Path, top: Path, root: Path) -> str:
 
 
 def _refuse_what_no_clone_has(main: Path) -> None:
-    if os.pathsep in str(main.resolve()):
-        rule = f"a study cannot run in a path with '{os.pathsep}', which separates paths"
-        raise UserError(f"{main.resolve()}: {rule} in PYTHONPATH; move the project")
+    place = str(main.resolve())
+    for sign, whose in _UNUSABLE.items():
+        if sign in place:
+            rule = f"a study cannot run in a path with '{sign}', which {whose}"
+            raise UserError(f"{place}: {rule}; move the project")
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        shown = place.encode(errors="backslashreplace").decode()
+        rule = "DVC cannot work in a path that this locale cannot read"
+        raise UserError(f"{shown}: {rule}; set LC_ALL=C.UTF-8, or rename the folder") from None
     if not git(main, "ls-files", "--", str(PARAMS_FILE)):
         top, _ = place_in_git(main)
         need = f"{PARAMS_FILE} is in no commit of the git repository around it, {top}"
@@ -169,7 +178,7 @@ def _refuse_what_no_clone_has(main: Path) -> None:
     for entry in entries:
         if entry.startswith(_SUBMODULE):
             name = entry.partition("\t")[2]
-            raise UserError(f"{main / name}: is a git submodule, which no workspace of a study has")
+            raise UserError(f"{main / name}: is a git submodule; a study's clones have none")
 
 
 def _changed_files(main: Path) -> list[str]:
