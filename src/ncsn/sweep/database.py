@@ -22,7 +22,7 @@ _ADVICE = {
     "readonly": "its file or folder cannot be written; change its permissions",
     "unable to open": "its folder must exist, and be yours to read and write",
     "full": "the disk is full; free some space and run the same command again",
-    "disk i/o error": "the disk failed, or is full",
+    "disk i/o error": "the disk failed or is full, or the file was cut short: bring a copy back",
     "malformed": "the file is broken; move it away, or bring a copy back",
     "no such table": "it was deleted or replaced meanwhile; bring it back, or start anew",
 }
@@ -32,7 +32,7 @@ def shown(url: str) -> str:
     """Returns an address without its password."""
     try:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         return url.partition("://")[0] + "://..." if "@" in url else url
 
 
@@ -44,7 +44,7 @@ def sqlite_path(url: str, root: Path) -> Path | None:
     """
     try:
         parsed = sqlalchemy.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise refused(url, f"is no address of a database; {_KINDS}") from None
     if parsed.get_backend_name() != "sqlite":
         return None
@@ -60,10 +60,10 @@ def refuse_foreign_file(url: str, path: Path) -> None:
         UserError: it is a folder, no database, or somebody else's.
     """
     other = "name another file, or move this one away"
-    if path.is_dir():
-        raise refused(url, f"{path} is a folder; {other}")
     if len(os.fsencode(path)) > _LONGEST_PATH:
         raise refused(url, f"SQLite takes {_LONGEST_PATH} bytes of a path; {path} has more")
+    if path.is_dir():
+        raise refused(url, f"{path} is a folder; {other}")
     if not path.exists() or not path.stat().st_size:
         return
     with open(path, "rb") as file:
