@@ -42,7 +42,8 @@ class Checkpoint:
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint whole or not at all; equal ones give equal bytes."""
     fields = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
-    # Through an open file, because torch.save writes the name of a path into the archive.
+    # Through an open file: given a path, torch.save writes its name into the archive and hides why
+    # it could not write.
     with whole_file(path) as partial, open(partial, "wb") as file:
         torch.save(_plain(fields), file)
 
