@@ -33,9 +33,9 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record"},
-    {"io", "entry", "progress", "log_rows"},
-    {"yaml_file", "sections"},
+    {"errors", "rng", "keys", "imports", "trial_record", "addresses", "places"},
+    {"io", "secrets_file", "progress", "log_rows"},
+    {"yaml_file", "sections", "entry"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "training_noise", "least_loss"},

@@ -17,7 +17,7 @@ from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.read import StudyData, Tried, read_study
 from ncsn.sweep.status import counts, status_lines
-from ncsn.sweep.storage import absolute_url, load_study, open_storage, tally
+from ncsn.sweep.storage import load_study, open_storage, tally
 from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
@@ -118,10 +118,10 @@ def report(args: Namespace) -> None:
     from ncsn.report.sweep.write import write_study_report
     from ncsn.sweep.export import export_study
 
-    plan, url = _plan(args), absolute_url(_params().sweep.storage, ROOT.resolve())
-    known = optuna.get_all_study_names(_storage())
+    plan, storage = _plan(args), _storage()
+    known = optuna.get_all_study_names(storage)
     for name in [plan.name, *(name for name in _related(plan) if name in known)]:
-        export_study(url, name, REPORTS / name)
+        export_study(storage, name, REPORTS / name)
     print(write_study_report(REPORTS / plan.name))
 
 

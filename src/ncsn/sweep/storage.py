@@ -4,6 +4,7 @@ SQLite gets a write-ahead log and leaves syncing to the operating system's own p
 takes a fraction of a millisecond, and a power cut can lose the last trials but not the file.
 """
 
+import os
 import sqlite3
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
 
+from ncsn.addresses import STORAGE, masked
 from ncsn.errors import UserError
 from ncsn.params import SweepParams
 
@@ -48,8 +50,12 @@ class Tally(NamedTuple):
         return len(self.ended) + len(self.running) + len(self.retries)
 
 
-def absolute_url(url: str, root: Path) -> str:
-    """Returns the URL with SQLite's path taken from the project's top folder."""
+def storage_url(params: SweepParams, root: Path) -> str:
+    """Returns the database's URL, that of the environment first, and SQLite's path absolute.
+
+    It may hold a password: it is shown through `masked` alone.
+    """
+    url = os.environ.get(STORAGE) or params.storage
     if not url.startswith(_SQLITE):
         return url
     return _SQLITE + str((root / url.removeprefix(_SQLITE)).resolve())
@@ -65,7 +71,7 @@ def open_storage(params: SweepParams, root: Path) -> RDBStorage:
     Raises:
         UserError: the database cannot be opened.
     """
-    url = absolute_url(params.storage, root)
+    url = storage_url(params, root)
     sqlite = url.startswith(_SQLITE)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
@@ -79,12 +85,19 @@ def open_storage(params: SweepParams, root: Path) -> RDBStorage:
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(params.max_retry),
             )
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"sweep.storage (value '{params.storage}'): {reason}") from None
+            raise UserError(_refusal(url, str(error).splitlines()[0])) from None
+        except ValueError:  # its text would quote the part of the password that it took for a port
+            rule = "not the URL of a database; special characters of a password are written %XX"
+            raise UserError(_refusal(url, rule)) from None
     if sqlite:
         sqlalchemy.event.listen(storage.engine, "connect", _for_many_writers)
         storage.engine.dispose()  # the next connection is the first of this kind
     return storage
+
+
+def _refusal(url: str, reason: str) -> str:
+    key = STORAGE if os.environ.get(STORAGE) else "sweep.storage"
+    return masked(f"{key} (value '{url}'): {reason}")
 
 
 def load_study(storage: RDBStorage, name: str) -> optuna.Study:
