@@ -36,11 +36,11 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record", "types"},
+    {"errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
     {"reading"},
     {"npz"},
-    {"io", "entry", "progress", "log_rows", "outside"},
-    {"yaml_file", "sections"},
+    {"io", "secrets_file", "progress", "log_rows", "outside"},
+    {"yaml_file", "sections", "entry"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "limits", "training_noise", "least_loss"},

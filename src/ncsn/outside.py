@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from ncsn.errors import UserError
+from ncsn.places import main_project
 
 PROJECT = "NCSN_PROJECT"  # in the environment: the project whose copy the current folder is
-_DVC_ROOT = "DVC_ROOT"  # set by DVC for each stage; in an experiment, that of the user's project
 
 
 def located(path: str | Path) -> Path:
     """Returns where a user's path lies: `~` is the home folder, relative means the project."""
-    return _project() / os.path.expanduser(path)
+    return Path(os.environ.get(PROJECT) or main_project()) / os.path.expanduser(path)
 
 
 def existing(key: str, value: str | None, kind: Literal["file", "folder"]) -> Path:
@@ -43,12 +43,3 @@ def existing(key: str, value: str | None, kind: Literal["file", "folder"]) -> Pa
     if not (stat.S_ISREG(mode) if kind == "file" else stat.S_ISDIR(mode)):
         raise UserError(f"{said}: must name a {kind}, and is none")
     return path
-
-
-def _project() -> Path:
-    if own := os.environ.get(PROJECT):
-        return Path(own)
-    root = os.environ.get(_DVC_ROOT)
-    if root and Path(root, ".dvc", "tmp", "exps").resolve() in Path.cwd().resolve().parents:
-        return Path(root)
-    return Path()

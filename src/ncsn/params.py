@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError, model_validator
 
+from ncsn.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
 from ncsn.errors import UserError, nearest, shown
 from ncsn.sections.complaints import complaint
 from ncsn.sections.kinds import Section
@@ -41,6 +42,7 @@ PARAMS_FILE = Path("params.yaml")
 _LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels
 _MOST_COMPLETIONS = 100_000
 _MOST_EVALUATIONS = 10_000_000
+_ELSEWHERE = {"sweep.storage": STORAGE, "track.uri": TRACKING}  # of an address with a password
 
 
 class Params(Section):
@@ -160,11 +162,14 @@ def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
 
 def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:
     """Returns `values` as Params; a UserError lists every broken rule, one a line."""
+    lines = list(_passwords(values).values())
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
-        lines = [_complaint(dict(problem)) for problem in error.errors()]
-    raise UserError(f"{path}: " + "\n       ".join(lines))
+        lines += [masked(_complaint(dict(problem))) for problem in error.errors()]
+    if lines:
+        raise UserError(f"{path}: " + "\n       ".join(lines))
+    return params
 
 
 def known_keys() -> list[str]:
@@ -182,13 +187,39 @@ def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
     Rules that join several keys do not count: the others may still change.
     """
     section, _, name = key.partition(".")
+    passwords = _passwords(values)
+    if key in passwords:
+        return passwords[key]
     try:
         Params.model_validate(values)
     except ValidationError as error:
         for problem in error.errors():
             if problem["loc"][:2] == (section, name):
-                return _complaint(dict(problem))
+                return masked(_complaint(dict(problem)))
     return None
+
+
+def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each dotted key whose value is an address with a password."""
+    found = {}
+    for section, content in values.items():
+        for name, value in content.items() if isinstance(content, Mapping) else ():
+            key, texts = f"{section}.{name}", value if isinstance(value, list) else [value]
+            hidden = [
+                masked(text) for text in texts if isinstance(text, str) and has_password(text)
+            ]
+            if hidden:
+                found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
+    return found
+
+
+def _way_of(key: str) -> str:
+    """The rule, and where an address with a password belongs."""
+    rule = "must not hold a password, since params.yaml is shown and stored"
+    if key not in _ELSEWHERE:
+        return rule
+    place = f"the environment or in {SECRETS_FILE}, which git ignores"
+    return f"{rule}; set {_ELSEWHERE[key]} in {place}"
 
 
 def _complaint(problem: dict[str, Any]) -> str:

@@ -147,7 +147,10 @@ class TrackParams(Section):
 
 
 class SweepParams(Section):
-    """Where studies are kept, and when a worker counts as dead."""
+    """Where studies are kept, and when a worker counts as dead.
+
+    NCSN_SWEEP_STORAGE in the environment wins over `storage`.
+    """
 
     storage: str = Field(
         pattern=r"^[a-z0-9+]+://"

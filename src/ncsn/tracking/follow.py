@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ncsn.addresses import masked
 from ncsn.errors import UserError
 from ncsn.params import load_params
 from ncsn.tracking.key import present_key
@@ -28,10 +29,10 @@ def main() -> None:
     try:
         follow(options.logs, options.previews, options.poll_sec)
     except UserError as error:
-        sys.exit(f"warning: no live tracking: {error}")
+        sys.exit(masked(f"warning: no live tracking: {error}"))
     except Exception as error:  # whatever it is, it must stay one line beside the progress bar
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        sys.exit(f"warning: live tracking stopped, `track` completes the run: {reason}")
+        sys.exit(masked(f"warning: live tracking stopped, `track` completes the run: {reason}"))
 
 
 def follow(logs: Sequence[Path], previews: Path, poll_sec: float) -> None:
