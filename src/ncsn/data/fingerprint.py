@@ -21,7 +21,7 @@ from ncsn.io import read_json, whole_file
 from ncsn.outside import existing
 from ncsn.params import DataParams, ReferenceParams
 
-_THREADS, _CHUNK = 4, 250  # files that a thread takes at once
+_THREADS, _CHUNK = 2, 250  # two wait for a disk together; more only contend on small files
 _WHOLE = 1 << 20  # bytes up to which a file is read in one piece
 _SETTLED_NS = 2_000_000_000  # a change so soon after another may leave the times as they were
 
