@@ -28,9 +28,7 @@ sigmas = geometric_sigmas(1.0, 0.1, 2)
 params = SamplerParams(
     name="annealed_langevin", epsilon=1e-3, steps_per_level=1, final_denoise=False
 )
-draw = Draw(
-    build_sampler(params, sigmas), lambda x, level: 0.5 - x, sigmas, (3, 32, 32), 2
-)
+draw = Draw(build_sampler(params, sigmas), lambda x, level: 0.5 - x, (3, 32, 32), 2)
 wanted = SampleParams(
     seed=1, num_samples=num_samples, block_size=500, num_trajectory_images=2, precision="fp32"
 )

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from ncsn.batches import batch_indices
+from ncsn.data.labels import class_count
 from ncsn.errors import UserError
 from ncsn.io import whole_file
 from ncsn.progress import progress_bar
@@ -106,7 +107,7 @@ def train_classifier(
     checked = _checked_labels(images, labels)
     pixels = torch.from_numpy(images).movedim(-1, 1).to(device)
     targets = torch.from_numpy(checked).long().to(device)
-    net = _fresh(pixels, int(checked.max()) + 1, seed).to(device)
+    net = _fresh(pixels, class_count(checked), seed).to(device)
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )

@@ -11,13 +11,13 @@ import torch
 
 from ncsn import fidelity, keys
 from ncsn.errors import UserError
+from ncsn.limits import MAX_PIXELS
 from ncsn.params import EvaluateParams
 from ncsn.rng import mixed_seed
 
 _ROWS = 1024  # rows in float64 at once
 _FLOOR_SUBSETS, _FLOOR_SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults for KID
 _ISC_SPLITS = 10  # customary, and torch-fidelity's default
-MAX_PIXELS = 4096  # the eigenvalues of a larger covariance take hours
 
 
 class Statistics(NamedTuple):

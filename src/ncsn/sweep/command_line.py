@@ -15,7 +15,7 @@ def parsed() -> argparse.Namespace:
         name: str, command: Callable[[argparse.Namespace], None], text: str
     ) -> argparse.ArgumentParser:
         made = subparsers.add_parser(name, help=text, description=text)
-        made.set_defaults(command=command)
+        made.set_defaults(command=commands.told_of_storage(command))
         if name != "list":
             made.add_argument("study", metavar="STUDY", help="a file in studies/")
             made.add_argument("--size", default="digits", help="of the study; default digits")

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 
 from ncsn.errors import UserError
 from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.sweep.database import storage_faults
 from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.read import StudyData, Tried, read_study
@@ -22,6 +23,16 @@ from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
+
+
+def told_of_storage(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
+    """Returns the command, with a fault of the studies' database told in one line."""
+
+    def told(args: Namespace) -> None:
+        with storage_faults(_params().sweep.storage):
+            command(args)
+
+    return told
 
 
 def run(args: Namespace) -> None:
