@@ -50,7 +50,7 @@ def main() -> None:
         write_npz(paths.oracle_samples, arr_0=samples)
     losses = {name: values.tolist() for name, values in least._asdict().items()}
     write_json(paths.oracle_summary, {"sigmas": sigmas.tolist(), **losses})
-    metrics = evaluate_images(samples, reference, params.evaluate, seed, device, batch_size)
+    metrics = evaluate_images(samples, reference, params.evaluate, seed, device)
     write_json(paths.oracle_metrics, keys.oracle_metrics(metrics))
     seconds = time.perf_counter() - begin
     fid = f"FID {metrics[keys.FID]:.4g} with the exact score"

@@ -28,7 +28,6 @@ def main() -> None:
         params.reference,
         params.base.seed,
         build_device(params.base),
-        params.base.max_batch_size,
     )
     write_json(paths.reference_summary, summary)
     conditions = f"{params.reference.extractor}, layer {params.reference.feature_layer}"

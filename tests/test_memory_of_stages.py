@@ -66,7 +66,7 @@ params = ReferenceParams(
     extractor="inception-v3-compat", feature_layer="2048", weights_path=sys.argv[1],
     split="train", classifier_steps=1, pixel_frechet=True,
 )
-write_reference(sys.argv[2], train, test, params, 1, torch.device("cpu"), 50)
+write_reference(sys.argv[2], train, test, params, 1, torch.device("cpu"))
 assert sum(calls) == 60_000
 """
 

@@ -45,6 +45,7 @@ RINGS = [
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "limits", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
+    {"threads"},
     {"classifier", "execution", "times"},
     {"pixel_frechet"},
     {"training_log", "previews", "sampling"},
