@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -104,7 +105,7 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
     assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
-    assert _ran(_command(project, "dvc", "repro")) == []
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
     assert metrics["eval/fid_num_samples"] == 40
 
@@ -115,8 +116,32 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert "sampler.steps_per_level" in _command(project, "dvc", "params", "diff")
 
     _set(project, "sampler.steps_per_level", TINY["sampler.steps_per_level"])
-    assert _ran(_command(project, "dvc", "repro")) == []
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
     assert _run(project) == first
+
+
+def _artifacts_of(project: Path) -> dict[str, str]:
+    """Folder of artifacts of each run in the project's store, by the run's id."""
+    with sqlite3.connect(project / "mlflow.db") as connection:
+        rows = connection.execute("SELECT run_uuid, artifact_uri FROM runs").fetchall()
+    connection.close()
+    return {name: uri.removeprefix("file://") for name, uri in rows}
+
+
+def test_the_run_is_in_the_store_whatever_dvc_has_cached(project):
+    for path in project.glob("mlflow.db*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
+    assert list(_artifacts_of(project)) == [_run(project)]
+
+    _command(project, "git", "add", "-A")
+    _command(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
+    before = set(_artifacts_of(project))
+    words = ["dvc", "exp", "run", "--temp", "-S", "sample.seed=77"]
+    assert "track" in _ran(_command(project, *words))
+    (new,) = set(_artifacts_of(project)) - before  # in the project's store, not the folder's
+    assert Path(_artifacts_of(project)[new]).is_relative_to(project / "mlartifacts")
+    assert (Path(_artifacts_of(project)[new]) / "metrics.json").is_file()
 
 
 def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):

@@ -59,8 +59,8 @@ def _environment_secrets() -> list[str]:
     found = {os.environ[name] for name in _SECRETS if os.environ.get(name)}
     for name in (STORAGE, TRACKING):
         found.update(_passwords(os.environ.get(name, "")))
-    pieces = {piece for secret in found for piece in re.split(r"[@:/?#\s]", secret)}
     whole = found | {unquote(secret) for secret in found}
+    pieces = {piece for secret in whole for piece in re.split(r"[@:/?#;=\s]", secret)}
     long_enough = {piece for piece in whole | pieces if len(piece) >= _LEAST_PIECE}
     return sorted(long_enough, key=len, reverse=True)
 
