@@ -10,22 +10,29 @@ from ncsn.build.objective import build_objective
 from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
+from ncsn.data.labels import check_labels
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
-from ncsn.io import read_json, whole_file, whole_folder
+from ncsn.io import read_json, read_jsonl, whole_file, whole_folder
+from ncsn.limits import check_counts
+from ncsn.log_rows import training_seconds
 from ncsn.params import load_params
-from ncsn.training import COST, LOG, PREVIEWS, Task, train
+from ncsn.times import note_seconds
+from ncsn.training import COST, Task, train
+from ncsn.training_log import LOG, PREVIEWS, SPEED
 from ncsn.work import work_folder
 
 
 def main() -> None:
     """The stage."""
     begin = time.perf_counter()
-    params = load_params("base", "paths", "model", "train")
+    params = load_params("base", "paths", "model", "train", "reference")
     paths, device = params.paths, build_device(params.base)
-    images = to_chw(load_split(paths.train_images).images).to(device)
-    held_out = to_chw(load_split(paths.test_images).images).to(device)
+    splits = load_split(paths.train_images), load_split(paths.test_images)
+    check_labels(params.reference.extractor, *(split.labels for split in splits))
+    images, held_out = (to_chw(split.images).to(device) for split in splits)
+    check_counts(len(images), len(held_out), images.shape[1:])
     noise = read_json(paths.training_noise)
     sigmas = trained_sigmas(noise).to(device)
     net = build_score_net(
@@ -43,7 +50,7 @@ def main() -> None:
     sigma_range = tuple(noise["range"]) if "range" in noise else None
     task = Task(net, objective, images, held_out, sigmas, described, sigma_range)
     with work_folder("train", paths.work) as folder:
-        with following(folder / LOG, folder / PREVIEWS):
+        with following((folder / LOG, folder / SPEED), folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)
         with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
             shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
@@ -51,6 +58,8 @@ def main() -> None:
         with whole_file(paths.train_cost) as cost:
             shutil.copy(folder / COST, cost)
         save_checkpoint(paths.checkpoint, checkpoint)
+        if spent := training_seconds(read_jsonl(folder / SPEED)):
+            note_seconds(paths.train_log, spent, paths.work)
     seconds = time.perf_counter() - begin
     print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")
 

@@ -26,6 +26,7 @@ from ncsn.errors import UserError
 from ncsn.params import load_params
 from ncsn.preset import apply_preset
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
 
 ROOT = Path(__file__).parents[1]
@@ -107,14 +108,12 @@ def test_variance_ratio_is_that_of_annealed_langevin_on_a_point():
     draws = generator("chain")
     start = 1.3 * 1.3 * torch.randn((200_000, 1), generator=draws, dtype=torch.float64)
     spread = []
-    annealed_langevin(
+    sample(
+        annealed_langevin(sigmas, epsilon=epsilon, steps_per_level=steps),
         lambda x, level: -x / sigmas[level].square()[:, None],
         start,
-        sigmas,
-        epsilon=epsilon,
-        steps_per_level=steps,
-        noise=lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype),
-        on_level=lambda level, x: spread.append(float(x.var() / sigmas[level] ** 2)),
+        lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype),
+        lambda level, x: spread.append(float(x.var() / sigmas[level] ** 2)),
     )
     assert spread[0] == pytest.approx(variance_ratio(epsilon, 1.0, 1.3, steps), rel=0.01)
     for wrong in (epsilon / 2, 2 * epsilon):

@@ -79,7 +79,7 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
         pixel_frechet=False,
     )
     train, test = splits
-    write_reference(tmp_path / "reference", train, test, params, 0, CPU, 64)
+    write_reference(tmp_path / "reference", train, test, params, 0, CPU)
     hashes = {"train": split_sha256(train), "test": split_sha256(test)}
     summary = {name: {"sha256": value} for name, value in hashes.items()}
     reference = read_reference(tmp_path / "reference", params, 0, summary)
@@ -87,7 +87,7 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
     assert features.shape == (300, 128)
     copies = train.images[40:60]
     found = training_neighbours(
-        copies, test.images, train.images, features, reference, PARAMS, CPU, 64
+        copies, test.images, train.images, features, reference, PARAMS, CPU
     )
     assert found["num_train"] == 300 and found["extractor"] == "classifier"
     for space, tiny in (("pixels", 0), ("features", 1e-4)):

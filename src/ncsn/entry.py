@@ -11,10 +11,15 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
+from ncsn.addresses import masked
 from ncsn.errors import Diverged, UserError
+from ncsn.places import main_project
+from ncsn.secrets_file import take_secrets
 
 MISTAKE, DIVERGED = 2, 3  # exit statuses
 _AGAIN = "and run the same command again"
@@ -44,17 +49,19 @@ def entry(main: Callable[[], None]) -> None:
     So it does with a place that cannot be written, such as a full disk. Values under which the
     numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits with 130, a reader of
     the output that has gone (`| head`) with 141. Any other exception keeps its traceback: it is a
-    fault of ours.
+    fault of ours. No password is shown.
     """
+    sys.excepthook = masked_traceback
     if "DVC_STAGE" in os.environ:
         die_with_parent(os.getppid())
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what no terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        take_secrets(main_project())
         main()
         sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {masked(str(error))}", file=sys.stderr)
         sys.exit(DIVERGED if isinstance(error, Diverged) else MISTAKE)
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
@@ -66,7 +73,7 @@ def entry(main: Callable[[], None]) -> None:
         refusal = refusal_of_place(error)
         if refusal is None:
             raise
-        print(f"error: {refusal}", file=sys.stderr)
+        print(f"error: {masked(refusal)}", file=sys.stderr)
         sys.exit(MISTAKE)
 
 
@@ -83,6 +90,13 @@ def refusal_of_place(error: BaseException) -> str | None:
         return None
     name = cause.filename2 or cause.filename or f"a file of {Path.cwd()}"
     return f"{os.fsdecode(name)}: {_ADVICE[cause.errno or 0]}"
+
+
+def masked_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints an exception as Python does, without passwords; the `sys.excepthook` of scripts."""
+    print(masked("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def die_with_parent(parent: int) -> None:

@@ -17,6 +17,10 @@ from typing import Any
 import numpy as np
 
 from ncsn.errors import UserError
+from ncsn.npz import opened_npz
+from ncsn.reading import again, read_text
+
+REPRO = "`dvc repro`"  # makes every file of the pipeline
 
 
 @contextlib.contextmanager
@@ -57,33 +61,34 @@ def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Writes `value` as indented JSON; a NaN or an infinity is a ValueError."""
     text = json.dumps(value, indent=2, allow_nan=False)
     with whole_file(path) as partial:
-        partial.write_text(text + "\n")
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Reads a JSON object; UserError names a file that is missing or broken."""
-    try:
-        value: dict[str, Any] = json.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
-    return value
+    """Reads a JSON object.
+
+    Raises:
+        Missing: there is no such file.
+        UserError: it cannot be read, or holds something else than one JSON object.
+    """
+    return _json_object(read_text(path, REPRO), str(path))
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes one JSON object a line."""
-    with whole_file(path) as partial, open(partial, "w") as file:
+    with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Reads one JSON object a line; a last line without its newline is left out."""
-    return [
-        json.loads(line)
-        for line in Path(path).read_text().splitlines(keepends=True)
-        if line.endswith("\n")
-    ]
+    """Reads one JSON object a line; a last line without its newline is left out.
+
+    Raises:
+        Missing: there is no such file.
+        UserError: it cannot be read, or a line is no JSON object.
+    """
+    lines = read_text(path, REPRO).split("\n")[:-1]
+    return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, 1)]
 
 
 def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
@@ -93,18 +98,35 @@ def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads all arrays of a .npz archive into memory; pickled objects are refused."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
+    """Reads all arrays of a .npz archive into memory.
+
+    Raises:
+        Missing: there is no such file.
+        UserError: it cannot be read, or holds something else than arrays of plain numbers.
+    """
+    with opened_npz(path, REPRO) as archive:
+        return {name: archive.array(name) for name in archive.names}
 
 
 def file_sha256(path: str | Path) -> str:
     """Returns the hexadecimal SHA-256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:  # an integer of 5,000 digits is a ValueError too
+        raise UserError(f"{where} is not JSON ({error}){again(REPRO)}") from None
+    if not isinstance(value, dict):
+        found = type(value).__name__
+        raise UserError(f"{where}: must be a JSON object, found {found}{again(REPRO)}")
+    return value
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _umask() -> int:

@@ -60,7 +60,6 @@ def write_reference(
     params: ReferenceParams,
     seed: int,
     device: torch.device,
-    batch_size: int,
 ) -> Summary:
     """Makes the reference folder and measures the other split against it: the floor.
 
@@ -71,7 +70,6 @@ def write_reference(
         params: extractor, layer and reference split.
         seed: of the classifier and of KID's subsets.
         device: where the extractor is trained and runs.
-        batch_size: images at once; decides speed and memory alone.
 
     Returns:
         What belongs into the reference summary: floors, counts, accuracy, conditions.
@@ -93,12 +91,10 @@ def write_reference(
         summary[keys.FLOOR_PIXEL_FRECHET] = floor
     with whole_folder(folder) as partial:
         weights = partial / WEIGHTS[params.extractor]
-        summary |= _write_weights(weights, train, test, params, seed, device, batch_size)
+        summary |= _write_weights(weights, train, test, params, seed, device)
         layer = metric_layers(params.extractor, params.feature_layer).features
         features, other_features = (
-            extract_features(split.images, params.extractor, [layer], weights, device, batch_size)[
-                layer
-            ]
+            extract_features(split.images, params.extractor, [layer], weights, device)[layer]
             for split in (real, other)
         )
         statistics = feature_statistics(features)
@@ -170,7 +166,6 @@ def _write_weights(
     params: ReferenceParams,
     seed: int,
     device: torch.device,
-    batch_size: int,
 ) -> Summary:
     """Trains the classifier or copies Inception, so that `evaluate` needs nothing but the folder.
 
@@ -181,7 +176,7 @@ def _write_weights(
         return {}
     net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
     save_classifier(path, net)
-    accuracy = classifier_accuracy(net, test.images, test.labels, batch_size)
+    accuracy = classifier_accuracy(net, test.images, test.labels)
     return {keys.CLASSIFIER_ACCURACY: accuracy}
 
 

@@ -189,7 +189,7 @@ def test_npz_with_one_array(tmp_path: Path, name: str) -> None:
         ({"images": RNG.integers(0, 9, (5, 8, 8, 4), np.uint8)}, "1 or 3 channels"),
         ({"images": IMAGES, "labels": LABELS[:4]}, "must be 5 integers"),
         ({"images": IMAGES, "labels": LABELS / 2}, "must be 5 integers"),
-        ({"images": np.array([None, {}], object)}, "Object arrays cannot be loaded"),
+        ({"images": np.array([None, {}], object)}, "plain numbers, never of Python objects"),
     ],
 )
 def test_npz_of_another_kind_is_refused(tmp_path: Path, arrays: dict, message: str) -> None:
@@ -219,7 +219,7 @@ def test_pickles_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_is_no_npz_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="not a .npz archive"):
+    with pytest.raises(UserError, match="not a (whole )?.npz archive"):
         read_npz_splits(path)
     with pytest.raises(UserError, match="no such file"):
         read_npz_splits(tmp_path / "absent.npz")

@@ -3,12 +3,14 @@
 `sources` gives the images, `images` crops, resizes and stacks them, `statistics` describes them.
 """
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ncsn.data.images import ImageList, RawSplits, fitted_split, size_text
+from ncsn.data.labels import check_labels
 from ncsn.data.sources import SOURCES
 from ncsn.data.split import Split
 from ncsn.data.statistics import pairwise_distances, split_summary
@@ -24,7 +26,8 @@ class PreparedData(NamedTuple):
         train: images that are trained on.
         test: images held out.
         summary: name, count, shape, pixel statistics (0..255) and content hash of each split, and
-            the largest and median Euclidean distance between training images (pixels in [0, 1]).
+            the largest and median Euclidean distance between training images (pixels in [0, 1]);
+            `notices`, where there are any: what was passed over or converted, a line for each.
     """
 
     train: Split
@@ -32,20 +35,33 @@ class PreparedData(NamedTuple):
     summary: dict[str, Any]
 
 
-def prepare(params: DataParams, seed: int) -> PreparedData:
+def prepare(params: DataParams, seed: int, extractor: str | None = None) -> PreparedData:
     """Reads the data set `params.name`, cropped, resized and reduced as `params` say.
 
     The same params and seed give the same images in the same order. The seed decides which images
     are held out where the source has no test split, which ones num_train and num_test keep, and
     which enter the distances. Images keep the order of their source.
 
+    Args:
+        params: the section data.
+        seed: as above.
+        extractor: value of reference.extractor that the labels must serve (see `labels`), told
+            before any image is read; None asks nothing of them.
+
+    Returns:
+        Both splits and their summary.
+
     Raises:
         UserError: the data cannot be had or read (see `sources`), images differ in size, a split
-            would have fewer than 2 images, or num_train or num_test exceeds what there is.
+            would have fewer than 2 images, num_train or num_test exceeds what there is, or the
+            labels do not serve the extractor.
     """
     raw = SOURCES[params.name](params)
     held_out = None if raw.test else _held_out(raw.train, params, seed)
     train_indices, test_indices = _chosen(raw, held_out, params, seed)
+    if extractor is not None:
+        known = ((raw.train, train_indices), (raw.test or raw.train, test_indices))
+        check_labels(extractor, *(_labels(images, indices) for images, indices in known))
     train = fitted_split(raw.train, train_indices, params.center_crop, params.image_size)
     test = fitted_split(raw.test or raw.train, test_indices, params.center_crop, params.image_size)
     if train.images.shape[1:] != test.images.shape[1:]:
@@ -53,13 +69,31 @@ def prepare(params: DataParams, seed: int) -> PreparedData:
             f"data.name '{params.name}': train images are {size_text(train.images.shape[1:])}, "
             f"test images {size_text(test.images.shape[1:])}; they must agree"
         )
-    summary = {
+    summary: dict[str, Any] = {
         "name": params.name,
         "train": split_summary(train),
         "test": split_summary(test),
         "pairwise": pairwise_distances(train.images, seed)._asdict(),
     }
+    if twice := _in_both(train, test):
+        raw.remarks.sentences.append(f"in both splits: {twice:,} of the test images")
+    if notices := raw.remarks.lines():
+        summary["notices"] = notices
     return PreparedData(train, test, summary)
+
+
+def _labels(images: ImageList, indices: np.ndarray) -> np.ndarray | None:
+    return None if images.labels is None else images.labels[indices]
+
+
+def _in_both(train: Split, test: Split) -> int:
+    """Number of test images whose pixels are those of a training image."""
+    known = {_digest(image) for image in train.images}
+    return sum(_digest(image) in known for image in test.images)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def _held_out(images: ImageList, params: DataParams, seed: int) -> np.ndarray:

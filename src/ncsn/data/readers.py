@@ -1,28 +1,34 @@
 """Readers of the file formats of data sets: IDX, CIFAR's binary archive, .npz.
 
 All give uint8 images (N,H,W,C) and int64 labels, and name the file that is malformed. None
-unpickles and none writes files: archive members are read in place. `folders` reads folders.
+unpickles and none writes files: archive members are read in place. None reads on where a file
+gives more than its header says or than the format can hold. `folders` reads folders.
 """
 
 import gzip
 import math
+import os
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
 from ncsn.data.split import Split
-from ncsn.errors import UserError
+from ncsn.errors import Missing, UserError
+from ncsn.npz import MAX_BYTES, MAX_RATIO, NPY_MAGIC, Archive, opened_npz
+from ncsn.reading import one_line, opened, seen
 
 GZIP_MAGIC = b"\x1f\x8b"
 _IDX_UINT8 = 8
 _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_ROW = 1 + math.prod(_CIFAR_SHAPE)  # the label, then the planes
 _CIFAR_BATCH = 10_000
+_CIFAR_LIMIT = 2**28  # bytes; the archive's content has 184,380,000
+# What tarfile raises depends on where an archive is broken.
+_BROKEN_TAR = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, OverflowError)
 _CIFAR_FOLDER = "cifar-10-batches-bin"
 _CIFAR_TRAIN = [f"{_CIFAR_FOLDER}/data_batch_{number}.bin" for number in range(1, 6)]
 _CIFAR_TEST = [f"{_CIFAR_FOLDER}/test_batch.bin"]
@@ -37,21 +43,15 @@ def read_idx(path: str | Path) -> np.ndarray:
     Raises:
         UserError: truncated, not IDX, another element type than bytes, or of a wrong length.
     """
-    content = _content(Path(path))
-    if len(content) < 4 or content[:2] != b"\0\0" or content[3] == 0:
-        raise UserError(f"{path}: not an IDX file (starts with {content[:4].hex() or 'nothing'})")
-    if content[2] != _IDX_UINT8:
-        raise UserError(f"{path}: IDX element type must be 08 (bytes), found {content[2]:02x}")
-    header = 4 + 4 * content[3]
-    if len(content) < header:
-        raise UserError(f"{path}: ends inside its IDX header")
-    shape = tuple(np.frombuffer(content[4:header], ">u4").tolist())
-    if len(content) != header + math.prod(shape):
-        raise UserError(
-            f"{path}: IDX shape {shape} needs {header + math.prod(shape)} bytes, found "
-            f"{len(content)}"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    with opened(path, None) as file:
+        size = os.fstat(file.fileno()).st_size
+        is_gzip = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        try:
+            with gzip.open(file) if is_gzip else file as stream:
+                return _idx_array(stream, path, size, is_gzip)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"{path}: not a whole gzip file ({one_line(error)})") from None
 
 
 def read_idx_split(images_path: str | Path, labels_path: str | Path) -> Split:
@@ -79,20 +79,29 @@ def read_cifar10(path: str | Path) -> tuple[Split, Split]:
     """
     batches: dict[str, np.ndarray] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with (
+            opened(path, None) as file,
+            _Bounded(fileobj=file, mode="rb") as content,
+            tarfile.open(fileobj=content, mode="r:") as archive,
+        ):
             for member in archive:
                 if member.name in (*_CIFAR_TRAIN, *_CIFAR_TEST):
                     if member.name in batches:
                         raise UserError(f"{path}: holds {member.name} twice")
                     batches[member.name] = _cifar_batch(archive, member, path)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a whole gzipped tar archive ({error})") from None
+    except UserError:
+        raise
+    except _BROKEN_TAR as error:
+        reason = one_line(error)
+        raise UserError(f"{path}: not a whole gzipped tar archive ({reason})") from None
     return _cifar_split(batches, _CIFAR_TRAIN, path), _cifar_split(batches, _CIFAR_TEST, path)
 
 
 def read_npz_splits(path: str | Path) -> tuple[Split, Split | None]:
     """Reads the user's archive: `x_train`, `x_test` [, `y_train`, `y_test`], or `train`, `test`,
     or one array `images` or `arr_0` [, `labels`].
+
+    Other arrays and other files in it are passed over.
 
     Returns:
         Train and test split; the second is None where the archive holds one array.
@@ -102,19 +111,18 @@ def read_npz_splits(path: str | Path) -> tuple[Split, Split | None]:
             uint8 of shape (N, H, W[, C]) with C 1 or 3, or labels that are not N integers.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
+        with opened(path, None) as file:
+            if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
+                hint = "save it as .npz under the name 'images'"
+                raise UserError(f"{path}: a single .npy array; {hint}")
+        with opened_npz(path, None) as archive:
+            return _npz_splits(archive, path)
+    except Missing:
         raise UserError(f"data.path (value {str(path)!r}): no such file") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a .npz archive of arrays ({error})") from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise UserError(f"{path}: a single .npy array; save it as .npz under the name 'images'")
-    with archive:
-        return _npz_splits(archive, path)
 
 
-def _npz_splits(archive: Any, path: str | Path) -> tuple[Split, Split | None]:
-    names = set(archive.files)
+def _npz_splits(archive: Archive, path: str | Path) -> tuple[Split, Split | None]:
+    names = set(archive.names)
     for train, test, labels in (("x_train", "x_test", "y_"), ("train", "test", None)):
         if {train, test} <= names:
             y_train, y_test = (f"{labels}train", f"{labels}test") if labels else (None, None)
@@ -131,36 +139,87 @@ def _npz_splits(archive: Any, path: str | Path) -> tuple[Split, Split | None]:
     )
 
 
-def _npz_split(archive: Any, images_name: str, labels_name: str | None, path: str | Path) -> Split:
-    images = _npz_array(archive, images_name, path)
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise UserError(
-            f"{path}: '{images_name}' must be uint8 of shape (N, H, W) or (N, H, W, C), found "
-            f"{images.dtype} of shape {images.shape}"
-        )
+def _npz_split(
+    archive: Archive, images_name: str, labels_name: str | None, path: str | Path
+) -> Split:
+    _check_images(archive, images_name, path)
+    has_labels = labels_name in archive.names
+    if labels_name is not None and has_labels:
+        _check_labels(archive, labels_name, archive.header(images_name).shape[0], path)
+    images = archive.array(images_name)
     images = images[..., None] if images.ndim == 3 else images
-    if images.shape[-1] not in (1, 3):
-        hint = "; the channels come last" if images.shape[1] in (1, 3) else ""
-        raise UserError(
-            f"{path}: '{images_name}' must have 1 or 3 channels, found shape {images.shape}{hint}"
-        )
-    if labels_name is None or labels_name not in archive.files:
+    if labels_name is None or not has_labels:
         return Split(images, None)
-    labels = _npz_array(archive, labels_name, path)
-    if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images):
+    return Split(images, archive.array(labels_name).reshape(-1).astype(np.int64))
+
+
+def _check_images(archive: Archive, name: str, path: str | Path) -> None:
+    """By the header alone, so that what is refused is never read."""
+    dtype, shape = archive.header(name)[:2]
+    if dtype != np.uint8 or len(shape) not in (3, 4):
         raise UserError(
-            f"{path}: '{labels_name}' must be {len(images)} integers, found {labels.dtype} of "
-            f"shape {labels.shape}"
+            f"{path}: '{name}' must be uint8 of shape (N, H, W) or (N, H, W, C), found "
+            f"{dtype} of shape {shape}"
         )
-    return Split(images, labels.reshape(-1).astype(np.int64))
+    if len(shape) == 4 and shape[-1] not in (1, 3):
+        hint = "; the channels come last" if shape[1] in (1, 3) else ""
+        raise UserError(f"{path}: '{name}' must have 1 or 3 channels, found shape {shape}{hint}")
+    if 0 in shape[1:]:
+        raise UserError(f"{path}: '{name}' holds images without pixels, found shape {shape}")
 
 
-def _npz_array(archive: Any, name: str, path: str | Path) -> np.ndarray:
-    try:
-        array: np.ndarray = archive[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: '{name}' cannot be read ({error})") from None
-    return array
+def _check_labels(archive: Archive, name: str, count: int, path: str | Path) -> None:
+    dtype, shape = archive.header(name)[:2]
+    # numbers beyond int64 would change their sign
+    if dtype.kind not in "iu" or dtype == np.uint64 or math.prod(shape) != count:
+        raise UserError(
+            f"{path}: '{name}' must be {count} integers (int64 or smaller), found {dtype} of "
+            f"shape {shape}"
+        )
+
+
+def _idx_array(
+    stream: BinaryIO | gzip.GzipFile, path: str | Path, size: int, is_gzip: bool
+) -> np.ndarray:
+    """The array of an IDX stream whose file has `size` bytes."""
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[3] == 0:
+        raise UserError(f"{path}: not an IDX file, {seen(start + stream.read(64))}")
+    if start[2] != _IDX_UINT8:
+        raise UserError(f"{path}: IDX element type must be 08 (bytes), found {start[2]:02x}")
+    sizes = stream.read(4 * start[3])
+    if len(sizes) < 4 * start[3]:
+        raise UserError(f"{path}: ends inside its IDX header")
+    shape = tuple(np.frombuffer(sizes, ">u4").tolist())
+    header, count = len(start + sizes), math.prod(shape)
+    needed, found = header + count, f"{size} compressed ones" if is_gzip else str(size)
+    rule = f"{path}: IDX shape {shape} needs {needed} bytes"
+    if needed > min(MAX_BYTES, size * MAX_RATIO if is_gzip else size):
+        raise UserError(f"{rule}, found {found}")
+    content = stream.read(count)
+    if len(content) < count:
+        raise UserError(f"{rule}, found {header + len(content)}")
+    if stream.read(1):
+        raise UserError(f"{rule}, found {'more' if is_gzip else found}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+class _Bounded(gzip.GzipFile):
+    """A gzip file that ends with an error beyond what CIFAR-10 can have."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Reads up to `size` bytes."""
+        self._check(self.tell() + (size or 0))
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Goes to `offset`."""
+        self._check(offset)
+        return super().seek(offset, whence)
+
+    def _check(self, position: int) -> None:
+        if position > _CIFAR_LIMIT:
+            raise EOFError(f"its content goes beyond {_CIFAR_LIMIT} bytes")
 
 
 def _cifar_batch(
@@ -184,13 +243,3 @@ def _cifar_split(batches: dict[str, np.ndarray], names: Sequence[str], path: str
     rows = np.concatenate([batches[name] for name in names])
     images = rows[:, 1:].reshape(-1, *_CIFAR_SHAPE).transpose(0, 2, 3, 1)
     return Split(np.ascontiguousarray(images), rows[:, 0].astype(np.int64))
-
-
-def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    if content[:2] != GZIP_MAGIC:
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error})") from None

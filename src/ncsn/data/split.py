@@ -4,13 +4,15 @@ Only numpy here, so that reports can read images without torch; `arrays` has the
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ncsn.errors import UserError
-from ncsn.io import read_npz, write_npz
+from ncsn.io import REPRO, read_npz, write_npz
+from ncsn.reading import again
 
 
 class Split(NamedTuple):
@@ -32,13 +34,40 @@ def load_split(path: str | Path) -> Split:
         UserError: the file is missing, or its arrays are not those of a split.
     """
     arrays = read_npz(path)
-    images, labels = arrays.get("images"), arrays.get("labels")
-    if images is None or images.dtype != np.uint8 or images.ndim != 4:
-        found = "nothing" if images is None else f"{images.dtype} of shape {images.shape}"
-        raise UserError(f"{path}: 'images' must be uint8 of shape (N, H, W, C), found {found}")
-    if labels is not None and labels.shape != (len(images),):
-        raise UserError(f"{path}: 'labels' must have shape ({len(images)},), found {labels.shape}")
+    images, labels = checked_images(arrays, "images", path), arrays.get("labels")
+    if labels is not None and (labels.shape != (len(images),) or labels.dtype != np.int64):
+        raise UserError(
+            f"{path}: 'labels' must be int64 of shape ({len(images)},), found {labels.dtype} of "
+            f"shape {labels.shape}{again(REPRO)}"
+        )
     return Split(images, labels)
+
+
+def checked_images(arrays: Mapping[str, np.ndarray], name: str, path: str | Path) -> np.ndarray:
+    """Returns the images `name` of an archive of ours, uint8, shape (N, H, W, C), C is 1 or 3.
+
+    Args:
+        arrays: all arrays of the archive.
+        name: of the images.
+        path: of the archive, for messages.
+
+    Raises:
+        UserError: there are none, or they have another form.
+    """
+    images = arrays.get(name)
+    if (
+        images is None
+        or images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[3] not in (1, 3)
+        or images.size == 0
+    ):
+        found = "nothing" if images is None else f"{images.dtype} of shape {images.shape}"
+        raise UserError(
+            f"{path}: '{name}' must be uint8 of shape (N, H, W, C), C 1 or 3, found "
+            f"{found}{again(REPRO)}"
+        )
+    return images
 
 
 def write_split(path: str | Path, split: Split) -> None:

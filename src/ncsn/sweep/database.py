@@ -10,6 +10,7 @@ import optuna
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from ncsn.addresses import STORAGE, masked
 from ncsn.errors import UserError
 
 _KINDS = "sqlite:///sweeps.db on one machine, postgresql://... for several"
@@ -26,14 +27,6 @@ _ADVICE = {
     "malformed": "the file is broken; move it away, or bring a copy back",
     "no such table": "it was deleted or replaced meanwhile; bring it back, or start anew",
 }
-
-
-def shown(url: str) -> str:
-    """Returns an address without its password."""
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):  # the latter for a port that is no number
-        return url.partition("://")[0] + "://..." if "@" in url else url
 
 
 def sqlite_path(url: str, root: Path) -> Path | None:
@@ -83,7 +76,7 @@ def version_complaint(url: str, reason: str) -> UserError:
     """
     made = reason.partition("(set up by ")[2].partition(")")[0] or "another Optuna"
     if "storage upgrade" in reason:
-        command = f"optuna storage upgrade --storage '{shown(url)}'"
+        command = f"optuna storage upgrade --storage '{masked(url)}'"
         return refused(url, f"was made by {made}; keep a copy of it and run: {command}")
     rule = f"is newer than the Optuna installed here, {optuna.__version__} (first {made})"
     return refused(url, f"{rule}; install that Optuna, or name another database")
@@ -113,7 +106,8 @@ def storage_faults(url: str) -> Iterator[None]:
 
 def refused(url: str, rule: str) -> UserError:
     """Returns the complaint about `sweep.storage`, without a password."""
-    return UserError(f"sweep.storage (value '{shown(url)}'): {rule}")
+    key = STORAGE if os.environ.get(STORAGE) else "sweep.storage"
+    return UserError(masked(f"{key} (value '{url}'): {rule}"))
 
 
 def _with_advice(error: Exception) -> str:

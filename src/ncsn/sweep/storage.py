@@ -4,6 +4,7 @@ SQLite gets a write-ahead log and leaves syncing to the operating system's own p
 takes a fraction of a millisecond, and a power cut can lose the last trials but not the file.
 """
 
+import os
 import sqlite3
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
 
+from ncsn.addresses import STORAGE
 from ncsn.errors import UserError
 from ncsn.params import SweepParams
 from ncsn.sweep.database import (
@@ -53,6 +55,14 @@ class Tally(NamedTuple):
         return len(self.ended) + len(self.running) + len(self.retries)
 
 
+def storage_url(params: SweepParams) -> str:
+    """Returns the database's URL, that of the environment first.
+
+    It may hold a password: it is shown through `masked` alone.
+    """
+    return os.environ.get(STORAGE) or params.storage
+
+
 def open_storage(params: SweepParams, root: Path) -> RDBStorage:
     """Opens the database, and makes it when it is not there; a driver does so before its workers.
 
@@ -63,7 +73,7 @@ def open_storage(params: SweepParams, root: Path) -> RDBStorage:
     Raises:
         UserError: the database cannot be opened, or is not one of this Optuna.
     """
-    url = params.storage
+    url = storage_url(params)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings(), storage_faults(url):
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -17,7 +17,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.errors import UserError
 from ncsn.io import whole_folder
-from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.params import PARAMS_FILE, load_params
 from ncsn.sweep.dvc_repo import share_cache
 from ncsn.sweep.git import git, head, place_in_git
 from ncsn.yaml_file import read_yaml
@@ -105,23 +105,6 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     place = root / inside
     share_cache(main, place)
     return Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
-
-
-def link_inputs(workspace: Workspace, params: Params) -> None:
-    """Links what a user keeps outside git, such as `raw/`, so that relative paths find it.
-
-    The values themselves stay as they are: other ones would be other keys for DVC.
-    """
-    root = Path(params.data.root)
-    if not root.is_absolute():
-        (workspace.main / root).mkdir(parents=True, exist_ok=True)  # downloads serve everybody
-    for name in (params.data.root, params.data.path, params.reference.weights_path):
-        if name is None or Path(name).is_absolute():
-            continue
-        link, target = workspace.root / name, workspace.main / name
-        if target.exists() and not os.path.lexists(link):
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
 
 
 def restore_params(workspace: Workspace) -> None:

@@ -1,0 +1,74 @@
+"""Classes of images: which labels a classifier can be made of, the rule that `prepare` tells.
+
+The classifier is trained after everything is prepared, perhaps after a day of training the score
+network, so its rule is checked wherever the labels are at hand before.
+"""
+
+import numpy as np
+
+from ncsn.errors import UserError
+
+CLASSIFIER = "classifier"  # value of reference.extractor
+MAX_CLASSES = 1000  # those of ImageNet; beyond, labels are ids or measurements
+_OTHERWISE = (
+    "or set reference.extractor to 'inception-v3-compat' and reference.feature_layer to one of "
+    "its layers"
+)
+_RENUMBER = "renumber both splits together with np.unique(labels, return_inverse=True)[1]"
+
+
+def check_labels(extractor: str, train: np.ndarray | None, test: np.ndarray | None) -> None:
+    """Makes sure that the feature extractor can be made of the labels of both splits.
+
+    Args:
+        extractor: value of reference.extractor; only the classifier needs labels.
+        train: class of each training image, (N,) integers, or None.
+        test: class of each held-out image, in that form.
+
+    Raises:
+        UserError: a split has no labels, or they are not the classes 0 to K-1, 2 <= K <= 1000,
+            each with an image in the train split.
+    """
+    if extractor != CLASSIFIER:
+        return
+    num_classes = class_count(train)
+    largest = int(_known(test, "test").max())
+    if largest >= num_classes:
+        raise UserError(
+            f"labels of the test split: class {largest} is not among the {num_classes} classes of "
+            f"the train split; {_RENUMBER}, {_OTHERWISE}"
+        )
+
+
+def class_count(train: np.ndarray | None) -> int:
+    """Returns the number of classes K of a train split; errors as `check_labels`."""
+    found = np.unique(_known(train, "train"))
+    if len(found) < 2:
+        raise UserError(
+            "labels of the train split: a classifier needs at least 2 classes, found only class "
+            f"{found[0]}; give labels of more, {_OTHERWISE}"
+        )
+    gaps = np.setdiff1d(np.arange(found[-1] + 1), found)
+    if len(gaps):
+        raise UserError(
+            f"labels of the train split: class {gaps[0]} of 0 to {found[-1]} has no image; raise "
+            f"data.num_train if it is set, {_RENUMBER}, {_OTHERWISE}"
+        )
+    return len(found)
+
+
+def _known(labels: np.ndarray | None, split: str) -> np.ndarray:
+    """Labels that are there and within 0 to 999."""
+    if labels is None:
+        raise UserError(
+            f"reference.extractor (value '{CLASSIFIER}'): needs labels, and the {split} split has "
+            f"none; give them (class folders, or y_train and y_test), {_OTHERWISE}"
+        )
+    outside = (labels < 0) | (labels >= MAX_CLASSES)
+    if outside.any():
+        raise UserError(
+            f"labels of the {split} split: must be 0 to K-1 for K classes, at most {MAX_CLASSES}, "
+            f"found {labels[outside][0]} at image {int(outside.argmax())}; {_RENUMBER}, "
+            f"{_OTHERWISE}"
+        )
+    return labels
