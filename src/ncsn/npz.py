@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, cast, NamedTuple
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Archive:
         """
         member = self._members[name]
         self._check_member(name, member)
-        with self._told(name), self._zip.open(member) as stream:
+        with self._told(name), self._open(member) as stream:
             header = self._header(name, stream)
         needed = header.offset + header.dtype.itemsize * math.prod(header.shape)
         if needed != member.file_size:
@@ -103,8 +103,8 @@ class Archive:
         """Returns the array `name`; errors as `header`, and one for damaged content."""
         header = self.header(name)
         flat = np.empty(math.prod(header.shape), header.dtype)
-        content = memoryview(flat.view(np.uint8))
-        with self._told(name), self._zip.open(self._members[name]) as stream:
+        content = flat.view(np.uint8).data
+        with self._told(name), self._open(self._members[name]) as stream:
             stream.read(header.offset)
             filled = 0
             while count := stream.readinto(content[filled : filled + 2**20]):
@@ -114,6 +114,9 @@ class Archive:
         if header.fortran_order:
             return flat.reshape(header.shape[::-1]).transpose()
         return flat.reshape(header.shape)
+
+    def _open(self, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
+        return cast(zipfile.ZipExtFile, self._zip.open(member))
 
     def _check_member(self, name: str, member: zipfile.ZipInfo) -> None:
         if member.flag_bits & _ENCRYPTED:

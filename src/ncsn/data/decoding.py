@@ -82,7 +82,7 @@ def _losses(image: Image.Image, grey: bool) -> list[str]:
         kinds.append("grey image(s) to RGB")
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[0] < 255:
+        if alpha.histogram()[255] < alpha.width * alpha.height:
             kinds.append("transparent image(s) (transparency dropped)")
     return kinds
 
