@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
