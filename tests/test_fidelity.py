@@ -197,3 +197,11 @@ def test_the_route_of_calculate_metrics_gives_the_same_numbers(weights: Path) ->
     )
     for name, value in ours.items():
         assert value == pytest.approx(expected[name], rel=2e-4), name
+
+
+def test_grey_images_are_three_equal_channels_and_colours_stay() -> None:
+    image = fidelity.RGBImages(grey(2))[1]
+    assert image.shape == (3, 9, 8)
+    assert (image == torch.from_numpy(grey(2)[1, :, :, 0])).all()
+    colours = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 3), dtype=np.uint8)
+    assert (fidelity.RGBImages(colours)[0].permute(1, 2, 0).numpy() == colours[0]).all()

@@ -11,6 +11,7 @@ from ncsn.metrics import (
     MAX_PIXELS,
     evaluate_features,
     feature_statistics,
+    fidelity_seed,
     floor_features,
     frechet_distance,
     pixel_statistics,
@@ -214,3 +215,24 @@ def test_subsets_of_the_kernel_distance_hold_no_image_twice(rng: Generator) -> N
     sizes = SIZES.model_copy(update={"kid_subset_size": 40})
     metrics = evaluated(features(rng, 40, shift=0.5), features(rng, 40), sizes)
     assert metrics[keys.KID_STD] == pytest.approx(0, abs=1e-5)
+
+
+def test_statistics_are_those_of_the_rows_unless_a_scale_is_given(rng: Generator) -> None:
+    rows = rng.normal(size=(9, 2))
+    np.testing.assert_allclose(feature_statistics(rows).mean, rows.mean(0))
+
+
+def test_two_images_a_side_are_enough(rng: Generator) -> None:
+    sizes = EvaluateParams(kid_subset_size=2, kid_subsets=2, prc_neighborhood=1)
+    assert evaluated(features(rng, 2), features(rng, 2), sizes)[keys.FID] > 0
+
+
+def test_counts_are_told_as_they_are(rng: Generator) -> None:
+    sizes = SIZES.model_copy(update={"kid_subset_size": 31})
+    with pytest.raises(UserError, match="30 samples, 40 reference images"):
+        evaluated(features(rng, 30), features(rng, 40), sizes)
+
+
+def test_seeds_of_torch_fidelity_differ_and_have_32_bits() -> None:
+    seeds = {fidelity_seed(seed) for seed in range(1000)}
+    assert len(seeds) == 1000 and max(seeds) < 2**32

@@ -101,3 +101,10 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
     first = (test.images[0] / 255.0 - train.images / 255.0).reshape(300, -1)
     expected = np.linalg.norm(first, axis=1).min()
     assert found["pixels"]["held_out_distances"][0] == pytest.approx(expected)
+
+
+def test_of_many_equal_images_the_lower_indices_come_first():
+    images = np.zeros((500, 2, 2, 1), dtype=np.uint8)
+    images[::3] = 1
+    near = [index for index in range(500) if index % 3][:50]
+    assert nearest(images[1:2], images, 50).indices[0].tolist() == near

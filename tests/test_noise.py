@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ncsn.noise import geometric_sigmas
+from ncsn.noise import geometric_sigmas, ladder_index
 
 
 def test_the_papers_ladder():
@@ -49,3 +49,9 @@ def test_the_ends_of_a_ladder_are_exact_to_the_bit():
 def test_sigmas_of_zero_are_no_ladder_of_one_level():
     with pytest.raises(ValueError, match="sigma_max > sigma_min > 0"):
         geometric_sigmas(0.0, 0.0, 1)
+
+
+def test_a_sigma_of_less_precision_finds_its_level():
+    sigmas = geometric_sigmas(1.0, 0.01, 10)
+    assert ladder_index(sigmas.float(), sigmas).tolist() == list(range(10))
+    assert ladder_index(torch.tensor([9, 0]), sigmas).tolist() == [9, 0]

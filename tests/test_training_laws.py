@@ -3,6 +3,7 @@
 A network of one factor for each pixel makes every step cheap enough to be repeated by hand.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ import ncsn.previews
 import ncsn.training
 from ncsn.batches import draw_batch
 from ncsn.build.objective import build_objective
-from ncsn.keys import VAL_LOSS, level_key
+from ncsn.io import read_json, read_jsonl
+from ncsn.keys import TRAIN_LOSS, VAL_LOSS, level_key
 from ncsn.noise import geometric_sigmas
+from ncsn.oracles import DataScore
 from ncsn.params import BaseParams, TrainParams
 from ncsn.rng import generator
-from ncsn.training import Task, train, validation_losses
+from ncsn.training import COST, LOG, Task, train, validation_losses
 
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
@@ -143,3 +146,40 @@ def test_validation_meets_every_level_and_every_image_with_standard_noise() -> N
         assert losses[level_key(VAL_LOSS, level)] == expected
     assert validation_losses(Factors(), task, params, seed=1) == losses
     assert validation_losses(Factors(), task, params, seed=2) != losses
+
+
+def test_a_row_of_the_log_is_the_mean_since_the_row_before(tmp_path: Path) -> None:
+    """A training that logs every step against one that logs every third."""
+    losses = {}
+    for every in (1, 3):
+        params = _params(6).model_copy(update={"log_every_steps": every})
+        (folder := tmp_path / str(every)).mkdir()
+        train(_task(params), params, BASE, folder)
+        rows = read_jsonl(folder / LOG)
+        losses[every] = [row[TRAIN_LOSS] for row in rows if TRAIN_LOSS in row]
+    by_threes = torch.tensor(losses[1], dtype=torch.float64).view(2, 3).mean(1)
+    assert losses[3] == pytest.approx(by_threes.tolist())
+
+
+def test_an_exact_score_is_finished_before_its_first_step(tmp_path: Path) -> None:
+    params = _params(6)
+    task = _task(params)
+    points = torch.zeros(2, *SHAPE, dtype=torch.uint8)
+    exact = replace(task, net=DataScore(points, SIGMAS))
+    saved = train(exact, params, BASE, tmp_path)
+    assert saved.step == 0 and torch.equal(saved.ema["points"], points)
+    assert [row["step"] for row in read_jsonl(tmp_path / LOG)] == [0]
+    assert (saved.image_shape, read_json(tmp_path / COST)["num_images"]) == (SHAPE, 0)
+
+
+class Conv(nn.Conv2d):
+    """A score whose products are counted."""
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+def test_the_cost_counts_every_image_of_every_batch(tmp_path: Path) -> None:
+    params = _params(6)
+    train(replace(_task(params), net=Conv(1, 1, 1)), params, BASE, tmp_path)
+    assert read_json(tmp_path / COST)["num_images"] == 6 * 8

@@ -78,3 +78,22 @@ def _with(changes):
         section, key = dotted.split(".")
         values[section][key] = value
     return values
+
+
+def test_a_ladder_may_differ_by_rounding_and_by_no_more_at_any_level():
+    sigmas = geometric_sigmas(1.0, 0.01, 10).tolist()
+    trained = {"training": "ladder", "sigmas": sigmas}
+    for level in range(10):
+        for factor, fits in ((1 + 1e-9, True), (1 + 1e-5, False), (1 - 1e-5, False)):
+            moved = [s * factor if i == level else s for i, s in enumerate(sigmas)]
+            if fits:
+                check_ladder(trained, moved)
+                continue
+            with pytest.raises(UserError, match="dvc repro train"):
+                check_ladder(trained, moved)
+
+
+def test_the_end_that_leaves_the_range_is_the_one_that_is_named():
+    continuous = training_noise(_noise(), "ncsnv2")
+    with pytest.raises(UserError, match=r"noise.sigma_min \(value 0.001\)"):
+        check_ladder(continuous, [6.0, 0.001])  # the largest sigma is the end of the range

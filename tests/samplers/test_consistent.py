@@ -101,3 +101,16 @@ def test_samples_do_not_depend_on_the_batch() -> None:
         )
 
     assert torch.equal(draw(slice(0, 6)), torch.cat([draw(slice(0, 2)), draw(slice(2, 6))]))
+
+
+@pytest.mark.parametrize("sigmas", [[0.1], [0.2, 0.1]])
+def test_short_ladders_have_their_range_too(sigmas: list[float]) -> None:
+    """0 < eta < 2 for a single level, 1 - gamma < eta < 1 + gamma for two."""
+    ladder = torch.tensor(sigmas)
+    gamma = sigmas[-1] / sigmas[0]
+    for eta in (1 - gamma + 0.01, 1 + gamma - 0.01):
+        scales = consistent_noise_scales(ladder, 2 * eta * 0.1**2)
+        assert scales.dtype == torch.float64 and torch.isfinite(scales).all()
+    for eta in (1 - gamma - 0.01, 1 + gamma + 0.01):
+        with pytest.raises(ValueError, match="1 - gamma"):
+            consistent_noise_scales(ladder, 2 * eta * 0.1**2)
