@@ -14,6 +14,7 @@ from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
 from ncsn.io import read_json, whole_file, whole_folder
+from ncsn.marked import refuse_foreign
 from ncsn.params import load_params
 from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
@@ -24,6 +25,7 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("base", "paths", "model", "train")
     paths, device = params.paths, build_device(params.base)
+    refuse_foreign(paths.previews)  # told now, not after the training
     images = to_chw(load_split(paths.train_images).images).to(device)
     held_out = to_chw(load_split(paths.test_images).images).to(device)
     noise = read_json(paths.training_noise)

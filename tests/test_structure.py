@@ -22,6 +22,9 @@ TORCH_FREE = (
     "follow",
     "params",
     "io",
+    "marked",
+    "workshop",
+    "paths",
     "dag",
     "entry",
     "preset",
@@ -34,8 +37,11 @@ TORCH_FREE = (
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
     {"errors", "rng", "keys", "imports", "trial_record"},
-    {"io", "entry", "progress", "log_rows"},
+    {"marked", "entry", "progress", "log_rows"},
+    {"workshop"},
+    {"io"},
     {"yaml_file", "sections"},
+    {"paths"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "training_noise", "least_loss"},
@@ -50,7 +56,7 @@ RINGS = [
     {"tracking", "report", "follow"},
     {"sweep"},
 ]
-MATHS = RINGS[4]
+MATHS = next(ring for ring in RINGS if "losses" in ring)
 
 
 def _module(path: Path) -> str:

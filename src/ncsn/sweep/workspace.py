@@ -17,6 +17,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.errors import UserError
 from ncsn.io import whole_folder
+from ncsn.marked import MARK, refuse_foreign
 from ncsn.params import PARAMS_FILE, Params, load_params
 from ncsn.sweep.dvc_repo import cache_folder, share_cache
 from ncsn.yaml_file import read_yaml
@@ -73,22 +74,23 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
             the sources, without deleted ones) instead of those of HEAD.
 
     Raises:
-        UserError: no commit, or params.yaml is broken.
+        UserError: no commit, params.yaml is broken, or a folder of the workspace's name is there
+            that was not made here.
     """
     main = main.resolve()
     head = _head(main)
     sweep = main / load_params("paths", path=main / PARAMS_FILE).paths.work / "sweep"
     sweep.mkdir(parents=True, exist_ok=True)
     root, claim = _claimed(sweep, worker)
+    refuse_foreign(root)
     if not (root / ".git").is_dir():
-        shutil.rmtree(root, ignore_errors=True)
         with whole_folder(root) as folder:
             _git(folder, "clone", "--quiet", "--no-checkout", str(main), ".")
     _git(root, "fetch", "--quiet", "--no-tags", str(main), head)
     _git(root, "update-ref", "--no-deref", "HEAD", head)
     tree = _working_tree(main, root) if allow_dirty else f"{head}^{{tree}}"
     _git(root, "read-tree", "--reset", "-u", tree)
-    _git(root, "clean", "--quiet", "-d", "--force")
+    _git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     _share(main, root)
     return Workspace(root, main, read_yaml(root / PARAMS_FILE), claim)
 

@@ -13,7 +13,8 @@ from mlflow.entities import Run
 from ncsn.io import read_json, read_jsonl, read_npz
 from ncsn.keys import TRAIN_DURATION_SEC
 from ncsn.log_rows import training_seconds
-from ncsn.params import PathsParams, TrackParams
+from ncsn.params import TrackParams
+from ncsn.paths import PathsParams
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import present_key
 from ncsn.tracking.links import run_link
