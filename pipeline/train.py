@@ -17,6 +17,7 @@ from ncsn.follow import following
 from ncsn.io import read_json, read_jsonl, whole_file, whole_folder
 from ncsn.limits import check_counts
 from ncsn.log_rows import training_seconds
+from ncsn.marked import refuse_foreign
 from ncsn.params import load_params
 from ncsn.times import note_seconds
 from ncsn.training import COST, Task, train
@@ -29,6 +30,7 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("base", "paths", "model", "train", "reference")
     paths, device = params.paths, build_device(params.base)
+    refuse_foreign(paths.previews)  # told now, not after the training
     splits = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, *(split.labels for split in splits))
     images, held_out = (to_chw(split.images).to(device) for split in splits)

@@ -24,6 +24,9 @@ TORCH_FREE = (
     "reading",
     "npz",
     "io",
+    "marked",
+    "workshop",
+    "paths",
     "dag",
     "entry",
     "preset",
@@ -37,10 +40,11 @@ TORCH_FREE = (
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
     {"errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
-    {"reading"},
-    {"npz"},
-    {"io", "secrets_file", "progress", "log_rows", "outside"},
+    {"reading", "marked", "progress", "log_rows"},
+    {"npz", "workshop"},
+    {"io", "secrets_file", "outside"},
     {"yaml_file", "sections", "entry"},
+    {"paths"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "limits", "training_noise", "least_loss"},
@@ -60,7 +64,7 @@ RINGS = [
 # labels that reference.extractor cannot use are told before anything is trained. Declared in
 # dvc.yaml, another extractor would prepare the same images and train the same network once more.
 REFUSING = {"prepare": {"reference"}, "train": {"reference"}}
-MATHS = RINGS[6]
+MATHS = next(ring for ring in RINGS if "losses" in ring)
 
 
 def _module(path: Path) -> str:

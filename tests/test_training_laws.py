@@ -25,7 +25,7 @@ from ncsn.training import COST, LOG, Task, train, validation_losses
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
 BASE = BaseParams(
-    seed=3, device="cpu", checkpoint_every_sec=1e9, max_batch_size=64, compile="never"
+    seed=3, device="cpu", checkpoint_every_sec=1e7, max_batch_size=64, compile="never"
 )
 
 

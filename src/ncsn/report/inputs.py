@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ncsn.io import read_json, read_jsonl, read_npz
-from ncsn.params import PathsParams
+from ncsn.paths import PathsParams
 
 
 @dataclass(frozen=True)

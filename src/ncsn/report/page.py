@@ -20,7 +20,7 @@ from ncsn.report.tables import Measured, Metric, least_level_losses, metric_side
 from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("page.html")
-HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
+HIDDEN_SECTIONS = ("track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):

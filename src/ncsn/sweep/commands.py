@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from ncsn.errors import UserError
-from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.sweep.database import storage_faults
 from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
@@ -143,7 +143,7 @@ def _related(plan: Plan) -> list[str]:
     return beside if plan.model == "oracle" else [f"{plan.name}-oracle", *beside]
 
 
-def _params() -> Params:
+def _params() -> ProjectParams:
     return load_params("paths", "sweep", "track")
 
 

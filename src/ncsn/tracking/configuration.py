@@ -12,7 +12,8 @@ from mlflow.entities import Run
 
 from ncsn.io import read_json, read_npz
 from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
-from ncsn.params import PathsParams, TrackParams
+from ncsn.params import TrackParams
+from ncsn.paths import PathsParams
 from ncsn.times import noted_seconds
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
