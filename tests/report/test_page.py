@@ -241,3 +241,13 @@ def test_cost_counts_images_and_evaluations(make_results: Results, params: Proje
 def test_the_report_loads_no_torch() -> None:
     code = "import sys, ncsn.report.write, ncsn.report.inputs; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_step_beyond_the_stable_bound_is_noticed_above_the_numbers(
+    make_results: Results, params: Params
+) -> None:
+    assert "Notice." not in written(make_results(), params).text
+    values = params.model_dump()
+    values["sampler"]["epsilon"] = 5e-4
+    text = written(make_results(), checked_params(values)).text
+    assert text.index("not below 4 noise.sigma_min^2 = 0.0004") < text.index("Network evaluations")
