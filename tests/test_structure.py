@@ -55,7 +55,7 @@ RINGS = [
     {"training_log", "previews", "sampling"},
     {"fidelity"},
     {"training", "metrics", "toy", "inception", "illustration"},
-    {"reference"},
+    {"reference", "trained"},
     {"evaluation", "build", "neighbours"},
     {"tracking", "report", "follow"},
     {"sweep"},

@@ -244,7 +244,7 @@ def test_the_report_loads_no_torch() -> None:
 
 
 def test_a_step_beyond_the_stable_bound_is_noticed_above_the_numbers(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     assert "Notice." not in written(make_results(), params).text
     values = params.model_dump()
