@@ -173,7 +173,6 @@ def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
     yield from _unknown_keys(plan, own)
-    yield from _tied_to_text(plan)
     yield from _too_many_points(plan)
     for key, value in own.items():
         yield from _broken(plan, f"sizes.{plan.size}.fixed.{key}", key, value)
@@ -187,6 +186,7 @@ def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
             if key in plan.space and key not in seen:
                 yield f"space.{name}.when.{key}: must be an axis that stands before {name}"
         yield from _broken_ends(plan, name, axis)
+    yield from _tied_to_text(plan)
 
 
 def _unknown_keys(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
