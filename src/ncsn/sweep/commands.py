@@ -18,7 +18,7 @@ from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.read import StudyData, Tried, read_study
 from ncsn.sweep.status import counts, status_lines
-from ncsn.sweep.storage import load_study, open_storage, tally
+from ncsn.sweep.storage import load_study, open_storage, storage_url, tally
 from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
@@ -29,7 +29,7 @@ def told_of_storage(command: Callable[[Namespace], None]) -> Callable[[Namespace
     """Returns the command, with a fault of the studies' database told in one line."""
 
     def told(args: Namespace) -> None:
-        with storage_faults(_params().sweep.storage):
+        with storage_faults(storage_url(_params().sweep)):
             command(args)
 
     return told
