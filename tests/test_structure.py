@@ -34,7 +34,7 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record"},
+    {"doubt", "errors", "rng", "keys", "imports", "trial_record"},
     {"io", "entry", "progress", "log_rows"},
     {"yaml_file", "sections"},
     {"params"},
