@@ -39,7 +39,7 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
+    {"doubt", "errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
     {"reading", "marked", "progress", "log_rows"},
     {"npz", "workshop"},
     {"io", "secrets_file", "outside"},

@@ -10,11 +10,13 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from ncsn import keys
 from ncsn.classifier import classifier_accuracy, save_classifier, train_classifier
 from ncsn.data.split import Split, split_sha256
+from ncsn.doubt import classifier_doubt
 from ncsn.errors import UserError
 from ncsn.fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
 from ncsn.inception import inception_weights
@@ -27,6 +29,7 @@ from ncsn.metrics import (
     pixel_statistics,
 )
 from ncsn.params import ReferenceParams
+from ncsn.progress import notice
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
 TRAIN_FEATURES = "train_features.npz"  # where the reference split is the test split
@@ -169,7 +172,8 @@ def _write_weights(
 ) -> Summary:
     """Trains the classifier or copies Inception, so that `evaluate` needs nothing but the folder.
 
-    Returns the classifier's accuracy on the test split; of Inception there is nothing to say.
+    Returns the classifier's accuracy on the test split and that of guessing, and warns of a
+    classifier that learnt little; of Inception there is nothing to say.
     """
     if params.extractor == INCEPTION:
         shutil.copyfile(inception_weights(params.weights_path), path)
@@ -177,7 +181,10 @@ def _write_weights(
     net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
     save_classifier(path, net)
     accuracy = classifier_accuracy(net, test.images, test.labels)
-    return {keys.CLASSIFIER_ACCURACY: accuracy}
+    guessing = float(np.unique(test.labels, return_counts=True)[1].max() / len(test.images))
+    if doubt := classifier_doubt(accuracy, guessing, len(test.images)):
+        notice(doubt)
+    return {keys.CLASSIFIER_ACCURACY: accuracy, keys.GUESSING_ACCURACY: guessing}
 
 
 def _write_arrays(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ncsn import keys
 from ncsn.dag import stage_table
 from ncsn.params import ProjectParams, checked_params
 from ncsn.report.inputs import ReportInputs
@@ -236,6 +237,15 @@ def test_cost_counts_images_and_evaluations(make_results: Results, params: Proje
     assert counted.evaluations_per_image == 1000
     assert counted.images_seen == params.train.num_steps * params.train.batch_size
     assert counted.passes == pytest.approx(counted.images_seen / 160)
+
+
+def test_a_classifier_that_guesses_is_warned_of(
+    make_results: Results, params: ProjectParams
+) -> None:
+    assert "Warning" not in written(make_results(), params).text
+    reference = make_results().reference | {keys.CLASSIFIER_ACCURACY: 0.12}
+    text = written(replace(make_results(), reference=reference), params).text
+    assert "labels 12.0% of" in text and "mean nothing" in text
 
 
 def test_the_report_loads_no_torch() -> None:
