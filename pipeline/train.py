@@ -14,8 +14,9 @@ from ncsn.data.labels import check_labels
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
-from ncsn.io import read_json, whole_file, whole_folder
+from ncsn.io import whole_file, whole_folder
 from ncsn.params import load_params
+from ncsn.records import NoiseRecord, read_record
 from ncsn.training import COST, LOG, PREVIEWS, Task, train
 from ncsn.work import work_folder
 
@@ -28,7 +29,7 @@ def main() -> None:
     splits = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, *(split.labels for split in splits))
     images, held_out = (to_chw(split.images).to(device) for split in splits)
-    noise = read_json(paths.training_noise)
+    noise = read_record(paths.training_noise, NoiseRecord)
     sigmas = trained_sigmas(noise).to(device)
     net = build_score_net(
         params.model,

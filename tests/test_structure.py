@@ -23,6 +23,7 @@ TORCH_FREE = (
     "params",
     "reading",
     "npz",
+    "records",
     "io",
     "dag",
     "entry",
@@ -39,6 +40,7 @@ RINGS = [
     {"reading"},
     {"npz"},
     {"io", "entry", "progress", "log_rows"},
+    {"records"},
     {"yaml_file", "sections"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
@@ -58,7 +60,7 @@ RINGS = [
 # labels that reference.extractor cannot use are told before anything is trained. Declared in
 # dvc.yaml, another extractor would prepare the same images and train the same network once more.
 REFUSING = {"prepare": {"reference"}, "train": {"reference"}}
-MATHS = RINGS[6]
+MATHS = RINGS[7]
 
 
 def _module(path: Path) -> str:

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -103,12 +103,13 @@ class Archive:
         """Returns the array `name`; errors as `header`, and one for damaged content."""
         header = self.header(name)
         flat = np.empty(math.prod(header.shape), header.dtype)
-        content = memoryview(flat.view(np.uint8))
+        content = flat.view(np.uint8).data
         with self._told(name), self._zip.open(self._members[name]) as stream:
             stream.read(header.offset)
             filled = 0
-            while count := stream.readinto(content[filled : filled + 2**20]):
-                filled += count
+            while block := stream.read(min(2**20, len(content) - filled)):
+                content[filled : filled + len(block)] = block
+                filled += len(block)
             if filled < len(content):
                 raise EOFError("it ends early")
         if header.fortran_order:
@@ -131,7 +132,7 @@ class Archive:
             sizes = f"{member.compress_size} bytes to give {member.file_size}"
             raise self._error(name, f"claims {sizes}, which is impossible")
 
-    def _header(self, name: str, stream: zipfile.ZipExtFile) -> Header:
+    def _header(self, name: str, stream: IO[bytes]) -> Header:
         start = stream.read(len(NPY_MAGIC) + 2)
         form = _HEADER_LENGTHS.get(start[-2]) if len(start) == len(NPY_MAGIC) + 2 else None
         if not start.startswith(NPY_MAGIC) or form is None:

@@ -30,6 +30,8 @@ def opened(path: str | Path, maker: str | None) -> Iterator[BinaryIO]:
         Missing: there is no such file.
         UserError: it is no regular file, cannot be read, or is a pointer of Git LFS.
     """
+    if "\0" in str(path):
+        raise UserError(f"{str(path)!r}: a file name cannot hold the byte 0")
     with _told(path, maker):
         kind = os.stat(path).st_mode
         if not stat.S_ISREG(kind):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ncsn.errors import Diverged
-from ncsn.io import read_jsonl, write_jsonl
+from ncsn.io import write_jsonl
 from ncsn.keys import TRAIN_LOSS, level_key
+from ncsn.records import read_log
 
 
 class LossWindow:
@@ -74,7 +75,7 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
 
 def cut_back(log: Path, previews: Path, step: int) -> None:
     """Drops rows and previews beyond `step`, the last one that a checkpoint holds."""
-    rows = read_jsonl(log) if log.exists() else []
+    rows = read_log(log) if log.exists() else []
     write_jsonl(log, [row for row in rows if row["step"] <= step])
     previews.mkdir(parents=True, exist_ok=True)
     for image in previews.glob("step_*.png"):

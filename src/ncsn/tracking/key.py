@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.dag import configuration_key
-from ncsn.io import read_json
+from ncsn.records import DataRecord, read_record
 
 
 def present_key(data_summary: str | Path) -> str:
@@ -14,7 +14,7 @@ def present_key(data_summary: str | Path) -> str:
     Raises:
         UserError: `data_summary`, which `prepare` leaves, is missing.
     """
-    return configuration_key(data_sha256(read_json(data_summary)))
+    return configuration_key(data_sha256(read_record(data_summary, DataRecord)))
 
 
 def data_sha256(summary: Mapping[str, Any]) -> dict[str, str]:
