@@ -17,11 +17,15 @@ setup: $(STAMP)  ## make .venv with the pinned versions
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; run: make PYTHON=/path/to/python3.11 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch $(PIP_ARGS)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(PIP_ARGS)
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt torch $(PIP_ARGS)
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(PIP_ARGS)
 	touch $(STAMP)
 
+# A download without git runs too: DVC is told so in .dvc/config.local, which git ignores, until there is git.
 repro: $(STAMP)  ## run the pipeline of params.yaml
+	@above=.; until [ -e "$$above/.git" ] || [ "$$(cd "$$above" && pwd)" = / ]; do above=$$above/..; done; \
+	if [ ! -e "$$above/.git" ]; then dvc config --local core.no_scm true; \
+	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
 	dvc repro
 
 test: $(STAMP)  ## run the tests (minutes)

@@ -20,7 +20,6 @@ from ncsn.reference import read_reference, write_reference
 
 NUM_REAL, NUM_GENERATED = 400, 400
 EVALUATE = EvaluateParams(kid_subset_size=100, kid_subsets=100, prc_neighborhood=3)
-BATCH = 512
 
 
 def evaluation_works(
@@ -48,12 +47,12 @@ def evaluation_works(
     )
     kept = tempfile.TemporaryDirectory()
     folder = Path(kept.name) / "reference"
-    write_reference(folder, Split(other, labels), split, params, 1, device, BATCH)
+    write_reference(folder, Split(other, labels), split, params, 1, device)
     summary = {"test": {"sha256": split_sha256(split)}}
 
     def ours(kept: object = kept) -> float:  # the folder lives as long as this function
         reference = read_reference(folder, params, 1, summary)
-        evaluate_images(generated, reference, EVALUATE, 1, device, BATCH)
+        evaluate_images(generated, reference, EVALUATE, 1, device)
         return NUM_GENERATED
 
     weights = next(folder.glob("*.pt"))

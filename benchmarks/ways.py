@@ -139,8 +139,8 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
     )
     score_fn = network_scores(net, device, precision, compile_choice, LONG_RUN_FLOP)
     evaluations = evaluations_per_image(params, NUM_LEVELS)
-    chain = build_sampler(params, sigmas)
-    draw = Draw(chain, in_parts(score_fn, "sampling"), sigmas, size.image_shape, evaluations)
+    kernel = build_sampler(params, sigmas)
+    draw = Draw(kernel, in_parts(score_fn, "sampling"), size.image_shape, evaluations)
     changes = {"num_samples": size.num_samples, "block_size": size.num_samples}
     wanted = SampleParams.model_validate(read_yaml(PARAMS)["sample"] | changes)
 

@@ -2,6 +2,7 @@
 Needed after an import was added or removed; a test fails until it was run.
 Run it with `make deps`."""
 
+import argparse
 from pathlib import Path
 
 from ncsn.dag import DVC_FILE
@@ -12,6 +13,8 @@ from ncsn.yaml_file import read_commented, write_commented
 
 def main() -> None:
     """The command."""
+    text = "Write the library modules of each stage into dvc.yaml."
+    argparse.ArgumentParser(description=text).parse_args()
     document = read_commented(DVC_FILE)
     for name, stage in document["stages"].items():
         script = f"pipeline/{name}.py"

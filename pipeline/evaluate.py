@@ -28,7 +28,6 @@ def main() -> None:
         params.evaluate,
         seed,
         build_device(params.base),
-        params.base.max_batch_size,
     )
     write_json(paths.metrics, metrics)
     conditions = f"{metrics[keys.EXTRACTOR]}, layer {metrics[keys.FEATURE_LAYER]}"

@@ -12,6 +12,7 @@ from ncsn.data.split import load_split
 from ncsn.entry import entry
 from ncsn.illustration import Scene, draw_baseline, draw_inpainting
 from ncsn.io import write_npz
+from ncsn.limits import notice_unstable_step
 from ncsn.params import load_params
 from ncsn.work import work_folder
 
@@ -22,6 +23,7 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample", "illustrate")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
+    notice_unstable_step(params.noise, params.sampler)
     sigmas = build_sigmas(params.noise)
     scene = Scene(
         build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device),

@@ -29,7 +29,6 @@ def main() -> None:
         reference,
         params.neighbours,
         build_device(params.base),
-        params.base.max_batch_size,
     )
     write_json(paths.neighbours, found)
     size = f"{len(found['pixels']['indices'])} samples among {found['num_train']} images"

@@ -13,6 +13,7 @@ from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images
 from ncsn.io import write_json, write_npz
 from ncsn.least_loss import least_dsm_loss
+from ncsn.limits import notice_unstable_step
 from ncsn.oracles import DataScore
 from ncsn.params import load_params
 from ncsn.records import DataRecord, read_record
@@ -31,11 +32,12 @@ def main() -> None:
     paths, device, oracle = params.paths, build_device(params.base), params.oracle
     seed, batch_size = params.base.seed, params.base.max_batch_size
     images = to_chw(load_split(paths.train_images).images).to(device)
+    notice_unstable_step(params.noise, params.sampler)
     sigmas, dequantised = build_sigmas(params.noise), params.train.uniform_dequantisation
     score_fn = DataScore(images, sigmas.to(device), dequantised=dequantised)
-    chain = build_sampler(params.sampler, sigmas.to(device))
+    kernel = build_sampler(params.sampler, sigmas.to(device))
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
-    draw = Draw(chain, score_fn, sigmas.to(device), tuple(images.shape[1:]), evaluations)
+    draw = Draw(kernel, score_fn, tuple(images.shape[1:]), evaluations)
     wanted = params.sample.model_copy(update={"num_samples": oracle.num_samples})
     reference = read_reference(
         paths.reference, params.reference, seed, read_record(paths.data_summary, DataRecord)
@@ -49,7 +51,7 @@ def main() -> None:
         write_npz(paths.oracle_samples, arr_0=samples)
     losses = {name: values.tolist() for name, values in least._asdict().items()}
     write_json(paths.oracle_summary, {"sigmas": sigmas.tolist(), **losses})
-    metrics = evaluate_images(samples, reference, params.evaluate, seed, device, batch_size)
+    metrics = evaluate_images(samples, reference, params.evaluate, seed, device)
     write_json(paths.oracle_metrics, keys.oracle_metrics(metrics))
     seconds = time.perf_counter() - begin
     fid = f"FID {metrics[keys.FID]:.4g} with the exact score"

@@ -10,16 +10,21 @@ from ncsn.data.prepare import prepare
 from ncsn.data.split import write_split
 from ncsn.entry import entry
 from ncsn.io import write_json
+from ncsn.limits import check_counts
 from ncsn.params import load_params
+from ncsn.progress import notice
 
 
 def main() -> None:
     start = time.perf_counter()
     params = load_params("base", "paths", "data", "reference")
     data = prepare(params.data, params.base.seed, params.reference.extractor)
+    check_counts(len(data.train.images), len(data.test.images), data.train.images.shape[1:])
     write_split(params.paths.train_images, data.train)
     write_split(params.paths.test_images, data.test)
     write_json(params.paths.data_summary, data.summary)
+    for line in data.summary.get("notices", []):
+        notice(line)
     print(
         f"prepare: {params.data.name}, {len(data.train.images)} train and "
         f"{len(data.test.images)} test images of {size_text(data.train.images.shape[1:])} "

@@ -9,6 +9,7 @@ from ncsn.build.device import build_device
 from ncsn.data.split import load_split
 from ncsn.entry import entry
 from ncsn.io import write_json
+from ncsn.limits import check_counts
 from ncsn.params import load_params
 from ncsn.reference import write_reference
 
@@ -18,14 +19,15 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("base", "paths", "reference")
     paths = params.paths
+    train, test = load_split(paths.train_images), load_split(paths.test_images)
+    check_counts(len(train.images), len(test.images), train.images.shape[1:])
     summary = write_reference(
         paths.reference,
-        load_split(paths.train_images),
-        load_split(paths.test_images),
+        train,
+        test,
         params.reference,
         params.base.seed,
         build_device(params.base),
-        params.base.max_batch_size,
     )
     write_json(paths.reference_summary, summary)
     conditions = f"{params.reference.extractor}, layer {params.reference.feature_layer}"

@@ -12,9 +12,11 @@ from ncsn.cost import forward_flops
 from ncsn.entry import entry
 from ncsn.execution import network_scores, placed
 from ncsn.io import write_json, write_npz
+from ncsn.limits import notice_unstable_step
 from ncsn.memory import in_parts
 from ncsn.params import load_params
 from ncsn.sampling import Draw, draw_samples
+from ncsn.times import note_seconds
 from ncsn.work import work_folder
 
 
@@ -24,6 +26,7 @@ def main() -> None:
     params = load_params("base", "paths", "noise", "sampler", "sample")
     paths, device = params.paths, build_device(params.base)
     saved = load_checkpoint(paths.checkpoint)
+    notice_unstable_step(params.noise, params.sampler)
     sigmas = build_sigmas(params.noise)
     net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
     net, sigmas = placed(net, device), sigmas.to(device)
@@ -32,17 +35,17 @@ def main() -> None:
     to_do = flops * evaluations * params.sample.num_samples
     precision, compiled = params.sample.precision, params.base.compile
     score_fn = in_parts(network_scores(net, device, precision, compiled, to_do), "sampling")
-    chain = build_sampler(params.sampler, sigmas)
-    draw = Draw(chain, score_fn, sigmas, saved.image_shape, evaluations, flops)
+    kernel = build_sampler(params.sampler, sigmas)
+    draw = Draw(kernel, score_fn, saved.image_shape, evaluations, flops)
     with work_folder("sample", paths.work) as folder:
         samples = draw_samples(draw, params.sample, params.base.max_batch_size, folder)
         write_npz(paths.samples, arr_0=samples.images)
         write_npz(paths.trajectory, images=samples.states, sigmas=samples.state_sigmas)
+        note_seconds(paths.samples, samples.seconds, paths.work)
     cost = {
         "num_samples": len(samples.images),
         "network_evaluations_per_image": evaluations,
         "flops_per_evaluation": flops,
-        "seconds": round(samples.seconds, 1),
     }
     named = params.sample.model_dump(include={"seed", "block_size"})
     write_json(paths.sample_summary, {**cost, **named})

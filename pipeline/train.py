@@ -15,9 +15,13 @@ from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
 from ncsn.io import whole_file, whole_folder
+from ncsn.limits import check_counts
+from ncsn.log_rows import training_seconds
 from ncsn.params import load_params
-from ncsn.records import NoiseRecord, read_record
-from ncsn.training import COST, LOG, PREVIEWS, Task, train
+from ncsn.records import NoiseRecord, read_log, read_record
+from ncsn.times import note_seconds
+from ncsn.training import COST, Task, train
+from ncsn.training_log import LOG, PREVIEWS, SPEED
 from ncsn.work import work_folder
 
 
@@ -29,15 +33,13 @@ def main() -> None:
     splits = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, *(split.labels for split in splits))
     images, held_out = (to_chw(split.images).to(device) for split in splits)
+    shape, dequantised = images.shape[1:], params.train.uniform_dequantisation
+    check_counts(len(images), len(held_out), shape)
     noise = read_record(paths.training_noise, NoiseRecord)
     sigmas = trained_sigmas(noise).to(device)
+    seed = params.base.seed
     net = build_score_net(
-        params.model,
-        sigmas,
-        images.shape[1:],
-        params.base.seed,
-        points=images,
-        dequantised=params.train.uniform_dequantisation,
+        params.model, sigmas, shape, seed, points=images, dequantised=dequantised
     )
     net = placed(net, device)
     described = {name: getattr(params, name).model_dump() for name in ("model", "train")}
@@ -46,7 +48,7 @@ def main() -> None:
     sigma_range = tuple(noise["range"]) if "range" in noise else None
     task = Task(net, objective, images, held_out, sigmas, described, sigma_range)
     with work_folder("train", paths.work) as folder:
-        with following(folder / LOG, folder / PREVIEWS):
+        with following((folder / LOG, folder / SPEED), folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)
         with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
             shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
@@ -54,8 +56,9 @@ def main() -> None:
         with whole_file(paths.train_cost) as cost:
             shutil.copy(folder / COST, cost)
         save_checkpoint(paths.checkpoint, checkpoint)
-    seconds = time.perf_counter() - begin
-    print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")
+        if spent := training_seconds(read_log(folder / SPEED)):
+            note_seconds(paths.train_log, spent, paths.work)
+    print(f"{paths.checkpoint}: {checkpoint.step} steps, {time.perf_counter() - begin:.1f} s")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 `make ui` runs it. It prints the addresses that open this project's runs, curves and images.
 """
 
+import argparse
 import signal
 
 from ncsn.entry import entry
@@ -11,6 +12,7 @@ from ncsn.tracking.server import addresses, serving
 
 
 def main() -> None:
+    argparse.ArgumentParser(description="Serve MLflow's pages of this project.").parse_args()
     track = load_params("track").track
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
     with serving(track) as address:

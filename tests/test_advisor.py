@@ -26,6 +26,7 @@ from ncsn.errors import UserError
 from ncsn.params import load_params
 from ncsn.preset import apply_preset
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
 
 ROOT = Path(__file__).parents[1]
@@ -107,14 +108,12 @@ def test_variance_ratio_is_that_of_annealed_langevin_on_a_point():
     draws = generator("chain")
     start = 1.3 * 1.3 * torch.randn((200_000, 1), generator=draws, dtype=torch.float64)
     spread = []
-    annealed_langevin(
+    sample(
+        annealed_langevin(sigmas, epsilon=epsilon, steps_per_level=steps),
         lambda x, level: -x / sigmas[level].square()[:, None],
         start,
-        sigmas,
-        epsilon=epsilon,
-        steps_per_level=steps,
-        noise=lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype),
-        on_level=lambda level, x: spread.append(float(x.var() / sigmas[level] ** 2)),
+        lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype),
+        lambda level, x: spread.append(float(x.var() / sigmas[level] ** 2)),
     )
     assert spread[0] == pytest.approx(variance_ratio(epsilon, 1.0, 1.3, steps), rel=0.01)
     for wrong in (epsilon / 2, 2 * epsilon):
@@ -226,3 +225,30 @@ def test_mistakes_are_named_and_nothing_is_written(change, arguments, words, pro
     with pytest.raises(UserError, match=words):
         _advise(monkeypatch, "--write", *arguments)
     assert (project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("dim", [1, 10, 784])
+@pytest.mark.parametrize("ratio", [1.0, 1.05, 1.5, 3.0])
+def test_the_overlap_is_the_mass_within_three_deviations_of_the_level_before(dim, ratio):
+    """In units of the level's sigma: its radius is N(sqrt(D), 1/2), that before `ratio` wider."""
+    radius = torch.distributions.Normal(
+        torch.tensor(dim**0.5, dtype=torch.float64), torch.tensor(0.5**0.5, dtype=torch.float64)
+    )
+    low, high = (ratio * (dim**0.5 + side * 3 * 0.5**0.5) for side in (-1, 1))
+    bounds = torch.tensor([low, high], dtype=torch.float64)
+    expected = float(radius.cdf(bounds).diff())
+    assert level_overlap(ratio, dim) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("dim", [1, 64, 3072])
+@pytest.mark.parametrize("target", [0.05, 0.5, 0.95])
+def test_the_advised_number_of_levels_is_the_smallest_that_overlaps_enough(dim, target):
+    overlaps = [level_overlap(ladder_ratio(20, 0.01, levels), dim) for levels in range(2, 2000)]
+    smallest = 2 + next(i for i, overlap in enumerate(overlaps) if overlap >= target)
+    assert advised_num_levels(20, 0.01, dim, target) == smallest
+
+
+@pytest.mark.parametrize("bad", [(1, 0.01, 0, 0.5), (1, 0.01, 9, 0.0), (1, 0.01, 9, 0.99)])
+def test_targets_that_no_ladder_meets_are_refused(bad):
+    with pytest.raises(ValueError, match="0 < target_overlap < 0.99"):
+        advised_num_levels(*bad)

@@ -62,3 +62,12 @@ def test_levels_are_uniform_and_noise_is_standard_normal():
     z = torch.cat([batch.z.flatten() for batch in batches])
     assert levels.min() > 540 and levels.max() < 740  # 640 +- 4 standard deviations
     assert abs(float(z.mean())) < 0.007 and abs(float(z.std()) - 1) < 0.005
+
+
+def test_without_flips_and_jitter_a_batch_is_its_images():
+    chosen = _images()[batch_indices(16, 64, 7, 3)]
+    plain = _batch(3, random_flip=False, uniform_dequantisation=False).x
+    assert torch.equal(plain, chosen / 255)
+    jittered = _batch(3, random_flip=False).x
+    assert torch.equal((256 * jittered).floor(), chosen.float())
+    assert not torch.equal(jittered, chosen / 255)

@@ -10,6 +10,7 @@ from ncsn.errors import UserError
 from ncsn.noise import geometric_sigmas
 from ncsn.params import BaseParams, ModelParams, SamplerParams
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.consistent import consistent_annealed
 from ncsn.samplers.langevin import annealed_langevin
 
@@ -30,11 +31,8 @@ def test_the_names_of_samplers_stand_for_the_functions(final_denoise):
     sigmas, x = SIGMAS, torch.rand(3, 1, 2, 2, generator=generator("x"))
     options = {"epsilon": 0.01, "final_denoise": final_denoise}
     names = {
-        "annealed_langevin": (
-            3,
-            lambda **kw: annealed_langevin(_score, x, sigmas, steps_per_level=3, **kw),
-        ),
-        "consistent_annealed": (1, lambda **kw: consistent_annealed(_score, x, sigmas, **kw)),
+        "annealed_langevin": (3, annealed_langevin(sigmas, steps_per_level=3, **options)),
+        "consistent_annealed": (1, consistent_annealed(sigmas, **options)),
     }
     for name, (steps, direct) in names.items():
         params = SamplerParams(name=name, steps_per_level=steps, **options)
@@ -44,8 +42,8 @@ def test_the_names_of_samplers_stand_for_the_functions(final_denoise):
             calls.append(level)
             return _score(x, level)
 
-        built = build_sampler(params, sigmas)(counted, x, _noise(), None)
-        assert torch.equal(built, direct(noise=_noise(), **options))
+        built = sample(build_sampler(params, sigmas), counted, x, _noise())
+        assert torch.equal(built, sample(direct, _score, x, _noise()))
         assert len(calls) == evaluations_per_image(params, 5)
 
 

@@ -29,7 +29,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def test_it_learns_digits(digits: tuple[np.ndarray, np.ndarray]) -> None:
     images, labels = digits
     net = train_classifier(images[:1437], labels[:1437], 150, seed=1)
-    assert classifier_accuracy(net, images[1437:], labels[1437:], 512) >= 0.95
+    assert classifier_accuracy(net, images[1437:], labels[1437:]) >= 0.95
     with torch.no_grad():
         features = net(torch.from_numpy(images[:1437]).movedim(-1, 1)).features
     assert features.shape == (1437, 128)

@@ -42,3 +42,23 @@ def test_a_loaded_average_goes_on_like_the_first():
         elif n > 10:
             second.update()
     assert torch.equal(first.state_dict()["weight"], second.state_dict()["weight"])
+
+
+def test_the_warm_up_caps_the_decay_at_every_update():
+    net = _net()
+    average, expected = WeightAverage(net, 0.999), 0.0
+    for n in range(1, 30):
+        nn.init.constant_(net.weight, float(n))
+        average.update()
+        decay = (1 + n) / (10 + n)
+        expected = decay * expected + (1 - decay) * n
+        torch.testing.assert_close(
+            average.state_dict()["weight"].item(), expected, rtol=1e-5, atol=0
+        )
+
+
+def test_the_average_needs_no_gradient():
+    net = _net()
+    average = WeightAverage(net, 0.9)
+    average.update()
+    assert not average.state_dict()["weight"].requires_grad

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
-from ncsn import keys
+from ncsn import fidelity, keys
 from ncsn.data.split import Split, split_sha256
 from ncsn.errors import UserError
 from ncsn.evaluation import evaluate_images, read_samples
@@ -42,12 +43,12 @@ def reference(tmp_path_factory: pytest.TempPathFactory, splits: tuple[Split, Spl
         classifier_steps=60,
         pixel_frechet=True,
     )
-    write_reference(folder, *splits, params, 0, CPU, 512)
+    write_reference(folder, *splits, params, 0, CPU)
     return read_reference(folder, params, 0, {"test": {"sha256": split_sha256(splits[1])}})
 
 
-def evaluated(images: np.ndarray, reference: Reference, batch: int = 512) -> Summary:
-    return evaluate_images(images, reference, SIZES, 1, CPU, batch)
+def evaluated(images: np.ndarray, reference: Reference) -> Summary:
+    return evaluate_images(images, reference, SIZES, 1, CPU)
 
 
 def numbers(summary: Summary) -> dict[str, float]:
@@ -86,12 +87,28 @@ def test_every_number_has_its_conditions_and_json_takes_them(
     write_json(tmp_path / "metrics.json", metrics)
 
 
-def test_batch_size_and_order_do_not_matter(
+def test_threads_change_no_bit_of_a_metric(
     reference: Reference, splits: tuple[Split, Split]
 ) -> None:
+    images, before, found = splits[0].images, torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            with threadpool_limits(limits=count, user_api="blas"):
+                found.append(evaluated(images, reference))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+def test_batch_size_and_order_do_not_matter(
+    reference: Reference, splits: tuple[Split, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """KID and the Inception Score draw subsets by place, so another order moves them."""
-    images = splits[0].images
-    first, batched = evaluated(images, reference), evaluated(images, reference, batch=7)
+    images, first = splits[0].images, evaluated(splits[0].images, reference)
+    with monkeypatch.context() as patch:  # as where memory runs out
+        patch.setitem(fidelity._BATCH, "classifier", 7)
+        batched = evaluated(images, reference)
     assert numbers(batched) == pytest.approx(numbers(first), rel=1e-4, abs=1e-5)
     turned = evaluated(images[::-1].copy(), reference)
     for key in (keys.FID, keys.PIXEL_FRECHET, keys.PRECISION, keys.RECALL):

@@ -15,6 +15,7 @@ from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams
 from ncsn.pixel_frechet import frechet_distance, pixel_statistics
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -119,13 +120,11 @@ def test_bf16_moves_the_distance_of_samples_by_less_than_other_seeds_do():
         draws = generator("bf16", seed)
         score_fn = network_scores(copy.deepcopy(net), CPU, precision, "never", 0)
         with torch.inference_mode():
-            images = annealed_langevin(
+            images = sample(
+                annealed_langevin(SIGMAS, epsilon=1e-4, steps_per_level=2),
                 score_fn,
                 torch.rand(150, 1, 8, 8, generator=draws),
-                SIGMAS,
-                epsilon=1e-4,
-                steps_per_level=2,
-                noise=lambda x: torch.randn(x.shape, generator=draws),
+                lambda x: torch.randn(x.shape, generator=draws),
             )
         return frechet_distance(pixel_statistics(to_uint8(images)), real)
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,8 @@ def grey(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 9, 8, 1), dtype=np.uint8)
 
 
-def classified(images: np.ndarray | torch.Tensor, weights: Path, batch: int = 16) -> dict:
-    return fidelity.extract_features(
-        images, "classifier", ["128", "logits"], weights, "cpu", batch
-    )
+def classified(images: np.ndarray | torch.Tensor, weights: Path) -> dict:
+    return fidelity.extract_features(images, "classifier", ["128", "logits"], weights, "cpu")
 
 
 def test_layers_have_one_row_an_image(weights: Path) -> None:
@@ -92,10 +91,27 @@ def test_layers_have_one_row_an_image(weights: Path) -> None:
     assert outputs["128"].dtype == torch.float32
 
 
-def test_batch_size_does_not_matter(weights: Path) -> None:
-    small, large = (classified(grey(20), weights, batch) for batch in (3, 64))
+def test_batch_size_does_not_matter(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory runs out a batch is halved; beyond rounding nothing changes."""
+    large = classified(grey(20), weights)
+    monkeypatch.setitem(fidelity._BATCH, "classifier", 3)
+    small = classified(grey(20), weights)
     for layer in small:
         torch.testing.assert_close(small[layer], large[layer], rtol=1e-5, atol=1e-5)
+
+
+def test_features_do_not_depend_on_the_number_of_threads(weights: Path) -> None:
+    one, two = (in_threads(n, lambda: classified(grey(7), weights)) for n in (1, 2))
+    assert all(torch.equal(one[layer], two[layer]) for layer in one)
+
+
+def in_threads(count: int, call: Callable[[], dict]) -> dict:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        return call()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_arrays_and_tensors_are_the_same_images(weights: Path) -> None:
@@ -181,3 +197,11 @@ def test_the_route_of_calculate_metrics_gives_the_same_numbers(weights: Path) ->
     )
     for name, value in ours.items():
         assert value == pytest.approx(expected[name], rel=2e-4), name
+
+
+def test_grey_images_are_three_equal_channels_and_colours_stay() -> None:
+    image = fidelity.RGBImages(grey(2))[1]
+    assert image.shape == (3, 9, 8)
+    assert (image == torch.from_numpy(grey(2)[1, :, :, 0])).all()
+    colours = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 3), dtype=np.uint8)
+    assert (fidelity.RGBImages(colours)[0].permute(1, 2, 0).numpy() == colours[0]).all()

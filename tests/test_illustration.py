@@ -101,7 +101,7 @@ def test_the_baseline_asks_the_last_level_as_often_as_the_annealed_chain(tmp_pat
     assert all(levels == {len(SIGMAS) - 1} for _, levels in asked)
     baseline = sum(count for count, _ in asked)
     asked.clear()
-    draw = Draw(build_sampler(SAMPLER, SIGMAS), counted, SIGMAS, (3, 6, 7), place.evaluations)
+    draw = Draw(build_sampler(SAMPLER, SIGMAS), counted, (3, 6, 7), place.evaluations)
     wanted = SAMPLE.model_copy(update={"num_samples": 6})
     draw_samples(draw, wanted, 1000, tmp_path / "annealed")
     annealed = sum(count for count, _ in asked)
@@ -117,7 +117,7 @@ def test_the_baseline_starts_from_the_noise_of_the_samples_of_the_same_number(tm
     place = replace(
         scene(lambda x, level: torch.zeros_like(x), sampler), sigmas=SIGMAS[:1], evaluations=1
     )
-    draw = Draw(build_sampler(sampler, SIGMAS[:1]), place.score_fn, SIGMAS[:1], (3, 6, 7), 1)
+    draw = Draw(build_sampler(sampler, SIGMAS[:1]), place.score_fn, (3, 6, 7), 1)
     samples = draw_samples(draw, SAMPLE, 1000, tmp_path / "samples").images
     assert np.array_equal(draw_baseline(place, PARAMS, tmp_path / "baseline"), samples[:6])
 

@@ -36,7 +36,7 @@ def noised(images: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def fid768(images: np.ndarray, real: torch.Tensor, weights768: Path) -> float:
-    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights768, CPU, 50)[
+    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights768, CPU)[
         "768"
     ]
     return frechet_distance(*feature_statistics(features), *feature_statistics(real))
@@ -54,11 +54,11 @@ def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_p
         pixel_frechet=False,
     )
     sizes = EvaluateParams(kid_subset_size=8, kid_subsets=2, prc_neighborhood=3)
-    floor = write_reference(tmp_path / "reference", train, test, params, 0, CPU, 512)
+    floor = write_reference(tmp_path / "reference", train, test, params, 0, CPU)
     summary = {"test": {"sha256": split_sha256(test)}}
     reference = read_reference(tmp_path / "reference", params, 0, summary)
     assert reference.features.shape == (8, 768)
-    metrics = evaluate_images(noised(train.images, 0.2), reference, sizes, 0, CPU, 512)
+    metrics = evaluate_images(noised(train.images, 0.2), reference, sizes, 0, CPU)
     assert metrics[keys.FID] > floor[keys.FLOOR_FID] > 0
     assert metrics[keys.EXTRACTOR] == "inception-v3-compat"
     assert metrics[keys.FEATURE_LAYER] == "768"
@@ -67,9 +67,9 @@ def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_p
 
 @pytest.mark.slow
 def test_halves_of_cifar_are_near_and_noise_is_far(weights768: Path, cifar: np.ndarray) -> None:
-    real = fidelity.extract_features(
-        cifar[:250], fidelity.INCEPTION, ["768"], weights768, CPU, 50
-    )["768"]
+    real = fidelity.extract_features(cifar[:250], fidelity.INCEPTION, ["768"], weights768, CPU)[
+        "768"
+    ]
     other = cifar[5000:5250]
     values = [fid768(noised(other, sigma), real, weights768) for sigma in (0, 0.05, 0.1, 0.2)]
     assert values == sorted(values)
@@ -79,7 +79,7 @@ def test_halves_of_cifar_are_near_and_noise_is_far(weights768: Path, cifar: np.n
 def test_grey_images_are_repeated_to_three_channels(weights768: Path, cifar: np.ndarray) -> None:
     grey = cifar[:1, :, :, :1]
     one, three = (
-        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights768, CPU, 2)["64"]
+        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights768, CPU)["64"]
         for images in (grey, grey.repeat(3, axis=-1))
     )
     assert torch.equal(one, three)

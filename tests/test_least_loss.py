@@ -109,3 +109,14 @@ def test_the_loss_of_an_interval_tends_to_that_of_its_best_linear_estimate() -> 
     assert bool((loss <= linear * (1 + 1e-4)).all()) and bool((loss.diff() > 0).all())
     wide = sigmas > 0.01
     torch.testing.assert_close(loss[wide], linear[wide], rtol=1e-4, atol=0)
+
+
+def test_the_standard_error_is_the_spread_of_the_mean_over_seeds() -> None:
+    two = torch.tensor([[0.4, 0.0], [-0.4, 0.0]], dtype=torch.float64)
+    sigmas = torch.tensor([0.5], dtype=torch.float64)
+    runs = [least_dsm_loss(two, sigmas, generator(seed), num_draws=500) for seed in range(40)]
+    spread = torch.stack([run.mean for run in runs]).std()
+    claimed = torch.stack([run.standard_error for run in runs]).mean()
+    assert float(claimed / spread) == pytest.approx(1, abs=0.45)  # 4 standard errors of 40 runs
+    again = least_dsm_loss(two, sigmas, generator(0), num_draws=500)
+    assert torch.equal(again.mean, runs[0].mean)

@@ -1,5 +1,7 @@
 """The objectives are different roads to one place: the true score is the minimiser of each."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -259,3 +261,40 @@ def test_level_networks_run_side_by_side_as_they_do_alone() -> None:
             linear.weight.copy_(weight[5].T)  # level 1, copy 1
             linear.bias.copy_(bias[5, 0])
     torch.testing.assert_close(first(x[25:30]) / sigmas[1], together[25:30])
+
+
+def test_projections_come_from_their_generator_and_are_like_the_data() -> None:
+    x = torch.zeros(2, 3, dtype=torch.float64)
+    first, again = (gaussian_projections(x, 4, generator(1)) for _ in range(2))
+    assert torch.equal(first, again) and first.dtype == x.dtype
+
+
+def test_objectives_leave_the_data_without_a_gradient_and_values_without_a_graph() -> None:
+    x, net = torch.rand(3, 2, generator=generator()), nn.Linear(2, 2)
+    v = gaussian_projections(x, 2, generator(1))
+    objectives = (
+        implicit_score_matching,
+        partial(sliced_score_matching, projections=v),
+        partial(sliced_score_matching_vr, projections=v),
+    )
+    for objective in objectives:
+        with torch.no_grad():
+            assert not objective(net, x).requires_grad
+        assert objective(net, x).requires_grad and not x.requires_grad
+
+
+def test_the_exact_trace_takes_a_single_point() -> None:
+    x = normal(1, 4)
+    expected = -4 + 0.5 * x.square().sum()
+    assert implicit_score_matching(lambda x: -x, x).item() == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 1, 2, 2), (3, 2, 1, 1, 2)])
+def test_data_axes_are_all_summed_and_the_dtype_is_that_of_the_data(
+    shape: tuple[int, ...],
+) -> None:
+    x, z = (normal(*shape, seed=seed).float() for seed in (1, 2))
+    level, sigmas = torch.tensor([0, 1, 1]), torch.tensor([1.0, 0.5], dtype=torch.float64)
+    losses = denoising_score_matching(lambda x, _: torch.zeros_like(x), x, level, z, sigmas)
+    assert losses.dtype == torch.float32
+    torch.testing.assert_close(losses, 0.5 * z.flatten(1).square().sum(1))

@@ -28,9 +28,7 @@ sigmas = geometric_sigmas(1.0, 0.1, 2)
 params = SamplerParams(
     name="annealed_langevin", epsilon=1e-3, steps_per_level=1, final_denoise=False
 )
-draw = Draw(
-    build_sampler(params, sigmas), lambda x, level: 0.5 - x, sigmas, (3, 32, 32), 2
-)
+draw = Draw(build_sampler(params, sigmas), lambda x, level: 0.5 - x, (3, 32, 32), 2)
 wanted = SampleParams(
     seed=1, num_samples=num_samples, block_size=500, num_trajectory_images=2, precision="fp32"
 )
@@ -68,7 +66,7 @@ params = ReferenceParams(
     extractor="inception-v3-compat", feature_layer="2048", weights_path=sys.argv[1],
     split="train", classifier_steps=1, pixel_frechet=True,
 )
-write_reference(sys.argv[2], train, test, params, 1, torch.device("cpu"), 50)
+write_reference(sys.argv[2], train, test, params, 1, torch.device("cpu"))
 assert sum(calls) == 60_000
 """
 

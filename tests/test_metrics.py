@@ -11,6 +11,7 @@ from ncsn.metrics import (
     MAX_PIXELS,
     evaluate_features,
     feature_statistics,
+    fidelity_seed,
     floor_features,
     frechet_distance,
     pixel_statistics,
@@ -173,3 +174,65 @@ def test_a_pixel_covariance_that_takes_hours_names_its_switch() -> None:
     with pytest.raises(UserError, match=r"reference\.pixel_frechet.*12288.*4096"):
         pixel_statistics(np.zeros((2, 64, 64, 3), np.uint8))
     assert MAX_PIXELS == 4096
+
+
+def test_precision_is_of_the_samples_and_recall_of_the_reference(rng: Generator) -> None:
+    """Samples of one of two far modes are all real-looking and miss half of the reference."""
+    real = torch.cat([features(rng, 40), features(rng, 40, shift=100)])
+    metrics = evaluated(real[:40].clone(), real)
+    assert metrics[keys.PRECISION] == 1
+    assert metrics[keys.RECALL] == pytest.approx(0.5)
+    swapped = evaluated(real, real[:40].clone())
+    assert swapped[keys.PRECISION] == pytest.approx(0.5)
+    assert swapped[keys.RECALL] == 1
+
+
+def scored(logits: torch.Tensor, rng: Generator, seed: int = 1) -> dict[str, float]:
+    points = features(rng, max(len(logits), 20))
+    return evaluate_features(points, points, logits, feature_statistics(points), SIZES, seed)
+
+
+def test_inception_score_is_the_mean_over_ten_splits_or_one_image_each(rng: Generator) -> None:
+    """Images of a class of their own score as many classes as a split has images."""
+    assert scored(100 * torch.eye(40), rng)[keys.ISC_MEAN] == pytest.approx(4, rel=1e-4)
+    assert scored(100 * torch.eye(7), rng)[keys.ISC_MEAN] == pytest.approx(1, rel=1e-4)
+
+
+def test_the_seed_names_the_subsets_and_the_splits(rng: Generator) -> None:
+    logits = torch.from_numpy(rng.normal(0, 3, (50, 5)).astype(np.float32))
+    real, generated = features(rng, 60), features(rng, 50, shift=0.3)
+    first, again, other = (
+        evaluate_features(generated, real, logits, feature_statistics(real), SIZES, seed)
+        for seed in (1, 1, 2)
+    )
+    assert again == first
+    drawn = {keys.KID_MEAN, keys.KID_STD, keys.ISC_MEAN, keys.ISC_STD}
+    assert {key for key in first if first[key] != other[key]} == drawn
+
+
+def test_subsets_of_the_kernel_distance_hold_no_image_twice(rng: Generator) -> None:
+    """Subsets of all images are one and the same, so that nothing is left to spread."""
+    sizes = SIZES.model_copy(update={"kid_subset_size": 40})
+    metrics = evaluated(features(rng, 40, shift=0.5), features(rng, 40), sizes)
+    assert metrics[keys.KID_STD] == pytest.approx(0, abs=1e-5)
+
+
+def test_statistics_are_those_of_the_rows_unless_a_scale_is_given(rng: Generator) -> None:
+    rows = rng.normal(size=(9, 2))
+    np.testing.assert_allclose(feature_statistics(rows).mean, rows.mean(0))
+
+
+def test_two_images_a_side_are_enough(rng: Generator) -> None:
+    sizes = EvaluateParams(kid_subset_size=2, kid_subsets=2, prc_neighborhood=1)
+    assert evaluated(features(rng, 2), features(rng, 2), sizes)[keys.FID] > 0
+
+
+def test_counts_are_told_as_they_are(rng: Generator) -> None:
+    sizes = SIZES.model_copy(update={"kid_subset_size": 31})
+    with pytest.raises(UserError, match="30 samples, 40 reference images"):
+        evaluated(features(rng, 30), features(rng, 40), sizes)
+
+
+def test_seeds_of_torch_fidelity_differ_and_have_32_bits() -> None:
+    seeds = {fidelity_seed(seed) for seed in range(1000)}
+    assert len(seeds) == 1000 and max(seeds) < 2**32

@@ -89,3 +89,28 @@ def test_wrong_mixtures_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rule):
         GaussianMixture(torch.tensor(weights), torch.tensor(means), std)
+
+
+def test_samples_come_from_their_generator_and_have_the_dtype_of_the_means() -> None:
+    first, again = (uneven().sample(5, generator()) for _ in range(2))
+    assert torch.equal(first, again) and first.dtype == torch.float64
+
+
+def test_a_mixture_answers_in_the_dtype_of_the_points() -> None:
+    x = torch.randn(5, 2, generator=generator())
+    for value in (uneven().score(x), uneven().log_prob(x)):
+        assert value.dtype == torch.float32
+
+
+def test_a_component_without_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="weights must be positive"):
+        GaussianMixture(torch.tensor([0.0, 1.0]), torch.zeros(2, 2))
+
+
+def test_the_toy_density_is_that_of_the_paper() -> None:
+    """Song & Ermon 2019, Sec. 3.2: modes at (-5, -5) and (5, 5), a fifth at the first."""
+    mixture = two_mode_mixture()
+    modes = torch.tensor([[-5.0, -5.0], [5.0, 5.0]])
+    expected = torch.log(torch.tensor([0.2, 0.8]) / (2 * math.pi))
+    torch.testing.assert_close(mixture.log_prob(modes), expected)
+    torch.testing.assert_close(mixture.score(modes), torch.zeros(2, 2), atol=1e-6, rtol=0)

@@ -79,7 +79,7 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
         pixel_frechet=False,
     )
     train, test = splits
-    write_reference(tmp_path / "reference", train, test, params, 0, CPU, 64)
+    write_reference(tmp_path / "reference", train, test, params, 0, CPU)
     hashes = {"train": split_sha256(train), "test": split_sha256(test)}
     summary = {name: {"sha256": value} for name, value in hashes.items()}
     reference = read_reference(tmp_path / "reference", params, 0, summary)
@@ -87,7 +87,7 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
     assert features.shape == (300, 128)
     copies = train.images[40:60]
     found = training_neighbours(
-        copies, test.images, train.images, features, reference, PARAMS, CPU, 64
+        copies, test.images, train.images, features, reference, PARAMS, CPU
     )
     assert found["num_train"] == 300 and found["extractor"] == "classifier"
     for space, tiny in (("pixels", 0), ("features", 1e-4)):
@@ -101,3 +101,10 @@ def test_training_images_are_their_own_neighbours_in_both_spaces(tmp_path, split
     first = (test.images[0] / 255.0 - train.images / 255.0).reshape(300, -1)
     expected = np.linalg.norm(first, axis=1).min()
     assert found["pixels"]["held_out_distances"][0] == pytest.approx(expected)
+
+
+def test_of_many_equal_images_the_lower_indices_come_first():
+    images = np.zeros((500, 2, 2, 1), dtype=np.uint8)
+    images[::3] = 1
+    near = [index for index in range(500) if index % 3][:50]
+    assert nearest(images[1:2], images, 50).indices[0].tolist() == near

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ncsn.noise import geometric_sigmas
+from ncsn.noise import geometric_sigmas, ladder_index
 
 
 def test_the_papers_ladder():
@@ -33,3 +33,25 @@ def test_one_level_is_one_sigma():
 def test_a_ladder_that_does_not_run_downhill_is_refused(bad):
     with pytest.raises(ValueError, match="sigma_max > sigma_min > 0"):
         geometric_sigmas(*bad)
+
+
+def test_the_ends_of_a_ladder_are_exact_to_the_bit():
+    """Some of these 200 ladders would miss sigma_min by the rounding error of the product."""
+    missed = 0
+    for n in range(200):
+        high, low = 1 + n / 7, 0.01 + n / 3000
+        sigmas = geometric_sigmas(high, low, 2 + n % 30)
+        assert (float(sigmas[0]), float(sigmas[-1])) == (high, low)
+        missed += high * (low / high) != low
+    assert missed > 0
+
+
+def test_sigmas_of_zero_are_no_ladder_of_one_level():
+    with pytest.raises(ValueError, match="sigma_max > sigma_min > 0"):
+        geometric_sigmas(0.0, 0.0, 1)
+
+
+def test_a_sigma_of_less_precision_finds_its_level():
+    sigmas = geometric_sigmas(1.0, 0.01, 10)
+    assert ladder_index(sigmas.float(), sigmas).tolist() == list(range(10))
+    assert ladder_index(torch.tensor([9, 0]), sigmas).tolist() == [9, 0]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ncsn.noise import geometric_sigmas
-from ncsn.oracles import DataScore, smoothed_data_score
+from ncsn.oracles import DataScore, point_values, smoothed_data_score
 
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 WIDE = geometric_sigmas(50.0, 0.01, 6)
@@ -110,3 +110,16 @@ def test_one_point_has_the_score_of_a_gaussian() -> None:
     point = torch.full((1, 3), 0.25, dtype=torch.float64)
     x = torch.randn(5, 3, generator=generator(), dtype=torch.float64)
     torch.testing.assert_close(smoothed_data_score(x, 0.3, point), (point - x) / 0.09)
+
+
+def test_points_stand_for_their_values() -> None:
+    k = torch.tensor([[0, 1, 255]], dtype=torch.uint8)
+    as_trained = (k.double() + 0.5) / 256
+    torch.testing.assert_close(point_values(k), k.double() / 255)
+    torch.testing.assert_close(point_values(k, dequantised=True), as_trained)
+    torch.testing.assert_close(point_values(as_trained), as_trained)
+    assert point_values(as_trained.float()).dtype == torch.float64
+
+
+def test_an_exact_score_saves_its_points_and_nothing_else() -> None:
+    assert list(DataScore(images(), SIGMAS).state_dict()) == ["points"]

@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ncsn.yaml_file import read_commented, set_values, write_commented
 
@@ -88,7 +91,9 @@ def _set(folder: Path, key: str, value: object) -> None:
 
 
 def _ran(output: str) -> list[str]:
-    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    """Stages that ran, without the one that looks at the user's own files each time."""
+    lines = [line for line in output.splitlines() if line.startswith("Running stage")]
+    return [name for name in (line.split("'")[1] for line in lines) if name != "source"]
 
 
 def _run(folder: Path) -> str:
@@ -100,7 +105,7 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
     assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
-    assert _ran(_command(project, "dvc", "repro")) == []
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
     assert metrics["eval/fid_num_samples"] == 40
 
@@ -111,8 +116,32 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert "sampler.steps_per_level" in _command(project, "dvc", "params", "diff")
 
     _set(project, "sampler.steps_per_level", TINY["sampler.steps_per_level"])
-    assert _ran(_command(project, "dvc", "repro")) == []
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
     assert _run(project) == first
+
+
+def _artifacts_of(project: Path) -> dict[str, str]:
+    """Folder of artifacts of each run in the project's store, by the run's id."""
+    with sqlite3.connect(project / "mlflow.db") as connection:
+        rows = connection.execute("SELECT run_uuid, artifact_uri FROM runs").fetchall()
+    connection.close()
+    return {name: uri.removeprefix("file://") for name, uri in rows}
+
+
+def test_the_run_is_in_the_store_whatever_dvc_has_cached(project):
+    for path in project.glob("mlflow.db*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert _ran(_command(project, "dvc", "repro")) == ["track"]
+    assert list(_artifacts_of(project)) == [_run(project)]
+
+    _command(project, "git", "add", "-A")
+    _command(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
+    before = set(_artifacts_of(project))
+    words = ["dvc", "exp", "run", "--temp", "-S", "sample.seed=77"]
+    assert "track" in _ran(_command(project, *words))
+    (new,) = set(_artifacts_of(project)) - before  # in the project's store, not the folder's
+    assert Path(_artifacts_of(project)[new]).is_relative_to(project / "mlartifacts")
+    assert (Path(_artifacts_of(project)[new]) / "metrics.json").is_file()
 
 
 def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
@@ -126,6 +155,38 @@ def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
         moved = _ran(_command(project, "dvc", "repro", "evaluate"))
         assert moved == ["noise", "sample", "evaluate"], name
     (project / "params.yaml").write_text(before)
+
+
+def test_the_users_images_are_prepared_anew_when_they_have_changed(project):
+    before = (project / "params.yaml").read_text()
+    photos = project.parent / "photos"
+    for number in range(20):
+        (photos / "deep").mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(photos / "deep" / f"{number}.png")
+    _set(project, "data.name", "folder")
+    _set(project, "data.path", str(photos))
+    assert _ran(_command(project, "dvc", "repro", "prepare")) == ["prepare"]
+    first = (project / "artifacts" / "data" / "summary.json").read_text()
+    for image in (photos / "deep").iterdir():
+        os.utime(image, (1, 1))
+    shutil.copytree(photos, photos.with_name("copy"))
+    shutil.rmtree(photos)
+    photos.with_name("copy").rename(photos)
+    assert _ran(_command(project, "dvc", "repro", "prepare")) == []
+    shutil.copy(photos / "deep" / "1.png", photos / "deep" / "0.png")
+    assert _ran(_command(project, "dvc", "repro", "prepare")) == ["prepare"]
+    assert (project / "artifacts" / "data" / "summary.json").read_text() != first
+    (photos / "deep").rename(photos / "other")  # of one class, so that labels are the same
+    assert _ran(_command(project, "dvc", "repro", "reference")) == ["prepare"]
+    shutil.rmtree(photos)
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=project, env=_environment(), capture_output=True, text=True
+    )
+    (project / "params.yaml").write_text(before)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0 and f"data.path (value '{photos}'): no such folder" in told
+    assert _ran(told) == [] and "Traceback" not in told
 
 
 def test_a_wrong_key_stops_the_run_before_any_work(project):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ncsn import metrics
+from ncsn import metrics, pixel_frechet
 from ncsn.errors import UserError
 from ncsn.pixel_frechet import frechet_distance, pixel_statistics
 from ncsn.previews import preview_distance
@@ -49,3 +49,11 @@ def test_the_score_of_the_images_is_nearer_than_that_of_others() -> None:
 
     assert score_of(0.9) < score_of(0.5) < score_of(0.1)
     assert score_of(0.9) == score_of(0.9)
+
+
+def test_as_many_pixels_as_the_limit_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixel_frechet, "MAX_PIXELS", 48)
+    assert pixel_statistics(images(5, 1)).mean.shape == (48,)
+    monkeypatch.setattr(pixel_frechet, "MAX_PIXELS", 47)
+    with pytest.raises(UserError, match="48 numbers, more than the 47"):
+        pixel_statistics(images(5, 1))

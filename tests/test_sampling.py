@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import ncsn.sampling
 from ncsn.build.sampler import build_sampler, evaluations_per_image
 from ncsn.errors import UserError
 from ncsn.noise import geometric_sigmas
@@ -25,7 +26,7 @@ def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes)
     values |= changes
     params = SampleParams(num_samples=num_samples, **values)
     draw = Draw(
-        build_sampler(SAMPLER, SIGMAS), score, SIGMAS, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
+        build_sampler(SAMPLER, SIGMAS), score, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
     )
     folder.mkdir(exist_ok=True)
     return draw_samples(draw, params, max_batch_size, folder)
@@ -85,3 +86,59 @@ def test_a_chain_that_leaves_the_numbers_is_reported(tmp_path):
 
 def test_evaluations_are_counted():
     assert evaluations_per_image(SAMPLER, 4) == 13
+
+
+def test_a_chain_starts_from_uniform_noise(tmp_path):
+    """All bytes are equally frequent at the start; of a normal start 2/3 would lie at the ends."""
+    samples = _drawn(tmp_path / "a", num_samples=400, block_size=400, num_trajectory_images=400)
+    counts = np.bincount(samples.states[0].ravel(), minlength=256)
+    expected = samples.states[0].size / 256
+    assert abs(counts - expected).max() < 5 * expected**0.5
+
+
+def test_seconds_are_those_of_the_whole_draw_however_many_blocks_go_at_once(tmp_path, monkeypatch):
+    """On a clock that moves one second with each evaluation of the network."""
+    now = 0.0
+
+    def slow(x, level):
+        nonlocal now
+        now += 1
+        return _score(x, level)
+
+    monkeypatch.setattr(ncsn.sampling.time, "perf_counter", lambda: now)
+    for at_once, groups in ((4, 3), (8, 2), (100, 1)):
+        samples = _drawn(tmp_path / str(at_once), max_batch_size=at_once, score=slow)
+        assert samples.seconds == pytest.approx(groups * 13)
+
+
+def test_as_many_images_are_drawn_as_were_asked_for_in_as_few_blocks_as_hold_them(tmp_path):
+    for num_samples in (2, 4, 5, 8):
+        samples = _drawn(tmp_path / str(num_samples), num_samples=num_samples)
+        assert len(samples.images) == num_samples
+        assert len(list((tmp_path / str(num_samples)).iterdir())) == -(-num_samples // 4)
+
+
+def test_blocks_are_drawn_once_each(tmp_path):
+    drawn = 0
+
+    def counted(x, level):
+        nonlocal drawn
+        drawn += len(x)
+        return _score(x, level)
+
+    _drawn(tmp_path / "a", num_samples=13, max_batch_size=4, score=counted)
+    assert drawn == 13 * 13
+
+
+def test_a_long_path_shows_twelve_levels_evenly_from_the_first_to_the_last(tmp_path):
+    sigmas = geometric_sigmas(1.0, 0.05, 40)
+    params = SampleParams(
+        num_samples=2, seed=5, block_size=4, num_trajectory_images=2, precision="fp32"
+    )
+    draw = Draw(build_sampler(SAMPLER, sigmas), lambda x, _: -x, (1, 2, 2), 121)
+    samples = draw_samples(draw, params, 4, tmp_path)
+    start, *shown = samples.state_sigmas.tolist()
+    levels = [sigmas.tolist().index(sigma) for sigma in shown]
+    assert start == 0 and len(levels) == 12
+    assert (levels[0], levels[-1]) == (0, 39)
+    assert set(np.diff(levels)) == {3, 4}

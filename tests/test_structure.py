@@ -31,22 +31,24 @@ TORCH_FREE = (
     "keys",
     "trial_record",
     "log_rows",
+    "times",
     "sweep",
 )
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record"},
+    {"errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
     {"reading"},
     {"npz"},
-    {"io", "entry", "progress", "log_rows"},
+    {"io", "secrets_file", "progress", "log_rows", "outside"},
     {"records"},
-    {"yaml_file", "sections"},
+    {"yaml_file", "sections", "entry"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset", "training_noise", "least_loss"},
+    {"dag", "preset", "limits", "training_noise", "least_loss"},
     {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
-    {"classifier", "execution"},
+    {"threads"},
+    {"classifier", "execution", "times"},
     {"pixel_frechet"},
     {"training_log", "previews", "sampling"},
     {"fidelity"},
@@ -85,9 +87,8 @@ def test_a_stage_loads_the_sections_that_it_declares(name):
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _is_named(n, "load_params")]
     loaded = {argument.value for call in calls for argument in call.args}
     declared = {key.split(".")[0] for key in STAGES[name]["params"]}
-    free = {"base", "paths"} | REFUSING.get(
-        name, set()
-    )  # templated in dvc.yaml, or deciding nothing
+    # templated in dvc.yaml, or deciding nothing
+    free = {"base", "paths"} | REFUSING.get(name, set())
     if name == "report":  # shows the values of every section that decides a result
         assert loaded <= declared | free
     else:

@@ -12,13 +12,15 @@ from ncsn.build.objective import build_objective
 from ncsn.build.score_net import build_score_net, build_trained_net, trained_sigmas
 from ncsn.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.errors import UserError
+from ncsn.io import read_jsonl
 from ncsn.keys import STEPS_PER_SEC, TRAIN_LOSS, VAL_LOSS, VAL_PIXEL_FRECHET, level_key
+from ncsn.noise import geometric_sigmas
 from ncsn.params import BaseParams, ModelParams, TrainParams
 from ncsn.rng import generator
-from ncsn.training import CHECKPOINT, LOG, PREVIEWS, Task, train
-from ncsn.training_noise import ladder
+from ncsn.training import CHECKPOINT, Task, train
+from ncsn.training_log import LOG, PREVIEWS, SPEED, cut_back
 
-NOISE = {"training": "ladder", "sigmas": ladder(1.0, 0.1, 3)}
+NOISE = {"training": "ladder", "sigmas": geometric_sigmas(1.0, 0.1, 3).tolist()}
 MODEL = ModelParams(name="ncsn", base_channels=4)
 BASE = BaseParams(
     seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
@@ -63,8 +65,7 @@ def small_work_for_watchers(monkeypatch):
 
 
 def _rows(folder):
-    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k != STEPS_PER_SEC} for row in rows]
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
 
 
 def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
@@ -92,7 +93,10 @@ def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     for name in unbroken.net:
         assert torch.equal(unbroken.net[name], resumed.net[name]), name
         assert torch.equal(unbroken.ema[name], resumed.ema[name]), name
-    assert _rows(broken) == _rows(whole_folder)
+    assert (broken / LOG).read_bytes() == (whole_folder / LOG).read_bytes()
+    for folder, finished in ((whole, unbroken), (broken, resumed)):
+        save_checkpoint(folder / f"{folder.name}.pt", finished)
+    assert (whole / "whole.pt").read_bytes() == (broken / "broken.pt").read_bytes()
     images = [{p.name: p.read_bytes() for p in (f / PREVIEWS).iterdir()} for f in (whole, broken)]
     assert images[0] == images[1]
 
@@ -113,6 +117,17 @@ def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
     assert validated[VAL_LOSS] == pytest.approx(sum(levels) / 3)
     previews = sorted(path.name for path in (tmp_path / PREVIEWS).iterdir())
     assert previews == ["step_00000006.png", "step_00000007.png"]
+
+
+def test_the_speed_is_logged_apart_and_cut_back_with_the_log(tmp_path):
+    params = _params()
+    train(_task(params), params, BASE, tmp_path)
+    speed = read_jsonl(tmp_path / SPEED)
+    assert [row["step"] for row in speed] == [3, 6, 7]
+    assert all(set(row) == {"step", STEPS_PER_SEC} and row[STEPS_PER_SEC] > 0 for row in speed)
+    assert not any(STEPS_PER_SEC in row for row in _rows(tmp_path))
+    cut_back(tmp_path, 5)
+    assert [row["step"] for row in read_jsonl(tmp_path / SPEED)] == [3]
 
 
 def test_the_distance_for_pruning_is_logged_at_each_preview_where_it_is_asked_for(tmp_path):

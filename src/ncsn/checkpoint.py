@@ -1,10 +1,12 @@
 """Checkpoints: state dicts, step and params in one file that loads without running code.
 
 The same format serves the finished network and the unfinished training. Read on in `training`.
+Equal checkpoints give equal bytes, whether their training was interrupted or not.
 """
 
 import pickle
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +67,12 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint whole or not at all."""
+    """Writes a checkpoint whole or not at all; equal ones give equal bytes."""
     fields = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
-    with whole_file(path) as partial:
-        torch.save(fields, partial)
+    # Through an open file: given a path, torch.save writes its name into the archive and hides why
+    # it could not write.
+    with whole_file(path) as partial, open(partial, "wb") as file:
+        torch.save(_plain(fields), file)
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
@@ -132,3 +136,16 @@ def _broken_field(fields: dict[str, Any]) -> str | None:
     if absent := [name for name in ("model", "train", "noise") if name not in fields["params"]]:
         return f"params lack {absent[0]}"
     return None
+
+
+def _plain(value: Any) -> Any:
+    """The value rebuilt of fresh plain containers, equal strings one object.
+
+    A pickle says which parts are one and the same object, and a state dict that was loaded shares
+    other parts with itself than one that grew in a training.
+    """
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return sys.intern(value) if isinstance(value, str) else value

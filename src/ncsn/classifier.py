@@ -22,12 +22,14 @@ from ncsn.io import whole_file
 from ncsn.progress import progress_bar
 from ncsn.reading import again
 from ncsn.rng import generator, mixed_seed
+from ncsn.threads import one_thread
 
 FEATURE_LAYER = "128"
 MAKER = "`dvc repro reference`"
 _WIDTHS = (24, 48, 64, 64)
 _SMALLEST_SIDE = 3  # pixels: no map is halved below this
-_BATCH = 128
+_BATCH = 128  # in training
+_EVALUATED = 512  # images at once where no gradient is kept
 _LEARNING_RATE = 5e-3
 # Without these two the training images lie apart from held-out ones in feature space, by so much
 # that a little noise brings them nearer to the held-out ones instead of farther away.
@@ -82,6 +84,7 @@ class Classifier(nn.Module):
         return Outputs(features, self.head(features))
 
 
+@one_thread()
 def train_classifier(
     images: np.ndarray,
     labels: np.ndarray | None,
@@ -92,7 +95,7 @@ def train_classifier(
     """Returns a classifier trained with AdamW, the learning rate falling to zero as a cosine.
 
     Batches of 128 walk through permutations drawn from the seed; the same arguments give the same
-    weights, bit for bit on one machine.
+    weights, bit for bit on one kind of processor, with however many threads.
 
     Args:
         images: uint8 (N,H,W,C).
@@ -133,17 +136,16 @@ def train_classifier(
     return net
 
 
+@one_thread()
 @torch.no_grad()
-def classifier_accuracy(
-    net: Classifier, images: np.ndarray, labels: np.ndarray | None, batch_size: int
-) -> float:
+def classifier_accuracy(net: Classifier, images: np.ndarray, labels: np.ndarray | None) -> float:
     """Returns the share of images (N,H,W,C) whose label (N,) has the highest class score."""
     labels, device = _checked_labels(images, labels), net.head.weight.device
     correct = 0
-    for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(images[start : start + batch_size]).movedim(-1, 1).to(device)
-        guess = net(batch).logits.argmax(dim=1).cpu().numpy()
-        correct += int((guess == labels[start : start + batch_size]).sum())
+    for start in range(0, len(images), _EVALUATED):
+        part = slice(start, start + _EVALUATED)
+        guess = net(torch.from_numpy(images[part]).movedim(-1, 1).to(device)).logits.argmax(dim=1)
+        correct += int((guess.cpu().numpy() == labels[part]).sum())
     return correct / len(images)
 
 
@@ -202,7 +204,7 @@ def _scale_features(net: Classifier, pixels: torch.Tensor) -> None:
     Their scale is arbitrary: what the layer before is divided by, the last layer can take up. FID
     grows with its square and KID with its sixth power, so one scale makes seeds comparable.
     """
-    squares = sum(float(net(part).features.square().sum()) for part in pixels.split(512))
+    squares = sum(float(net(part).features.square().sum()) for part in pixels.split(_EVALUATED))
     scale = (squares / (len(pixels) * int(FEATURE_LAYER))) ** 0.5
     net.hidden.weight /= scale
     net.hidden.bias /= scale

@@ -8,6 +8,7 @@ continued.
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ def configuration_key(data_sha256: dict[str, str], root: str | Path = ".") -> st
         code = {d: _content_sha256(root / d) for d in table[name]["deps"] if d.endswith(".py")}
         parts.append([name, declared_params(table[name], params), code])
     return _digest(parts)
+
+
+def contents_key(files: Iterable[Path], setting: str = "") -> str:
+    """Returns a key that changes with the content of `files`, their names and `setting`."""
+    return _digest([setting, [[path.name, file_sha256(path)] for path in files]])
 
 
 def _content_sha256(path: Path) -> str:

@@ -21,7 +21,6 @@ def evaluate_images(
     params: EvaluateParams,
     seed: int,
     device: torch.device,
-    batch_size: int,
 ) -> Summary:
     """Returns all metrics of generated images with their conditions, by the `eval/` keys.
 
@@ -33,7 +32,6 @@ def evaluate_images(
         params: sizes inside the metrics.
         seed: names the random subsets inside the metrics.
         device: where the extractor runs.
-        batch_size: images at once; decides speed and memory alone.
 
     Returns:
         Numbers, counts, and as strings the extractor, its layer and the hash of its weights.
@@ -50,7 +48,7 @@ def evaluate_images(
     extractor, feature_layer = reference.key["extractor"], reference.key["feature_layer"]
     layers = metric_layers(extractor, feature_layer)
     names = [name for name in layers if name is not None]
-    outputs = extract_features(images, extractor, names, reference.weights, device, batch_size)
+    outputs = extract_features(images, extractor, names, reference.weights, device)
     logits = outputs[layers.logits] if layers.logits else None
     metrics: Summary = {
         keys.EXTRACTOR: extractor,

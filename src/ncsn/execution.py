@@ -4,15 +4,12 @@ What is trained or drawn is decided elsewhere. Scores leave in fp32 whatever the
 in, and the state of a chain never leaves fp32. `memory` is about memory that runs out.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from ncsn.memory import Gradients
 from ncsn.progress import notice
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
+from ncsn.types import ScoreFn
 
 # Compiling a network and its backward pass takes a minute or two; a GPU that does not need
 # several minutes for this much work is not slow enough for it to pay.

@@ -18,10 +18,13 @@ import torch
 from ncsn.classifier import FEATURE_LAYER, load_classifier
 from ncsn.errors import UserError
 from ncsn.memory import halving
+from ncsn.threads import one_thread
 
 CLASSIFIER = "classifier"
 INCEPTION = "inception-v3-compat"
-_INCEPTION_BATCH = 50  # images at once: each keeps maps of 147 x 147 x 64
+# Images at once, whatever base.max_batch_size says: another number of them moves the last digits.
+# Inception keeps maps of 147 x 147 x 64 for each.
+_BATCH = {CLASSIFIER: 128, INCEPTION: 50}
 _PRC_BATCH = 1000  # rows of a distance matrix at once: 200 MB against 50,000 images
 
 
@@ -163,11 +166,13 @@ def extract_features(
     layers: Sequence[str],
     weights_path: str | Path,
     device: torch.device | str,
-    batch_size: int,
 ) -> dict[str, torch.Tensor]:
     """Returns the outputs of an extractor's layers, made by torch-fidelity's own objects.
 
-    The forward pass ends at the last layer asked for. The global random state is as before.
+    The forward pass ends at the last layer asked for. The global random state is as before. The
+    batches are of a fixed size; a GPU whose memory is too small for them gets smaller ones, which
+    move the last digits. On a CPU full batches of Inception, and they alone, have all threads:
+    their features do not depend on how many there are, those of a small batch do.
 
     Args:
         images: uint8, an array (N,H,W,C) or a tensor (N,C,H,W); grey ones are repeated to RGB.
@@ -175,15 +180,12 @@ def extract_features(
         layers: names of layers, as `metric_layers` gives them.
         weights_path: the extractor's state dict.
         device: where the extractor runs.
-        batch_size: images at once, for Inception at most 50; decides speed and memory alone.
 
     Returns:
         By name of layer: (N,D) float32 on the CPU.
     """
     device = torch.device(device)
     cuda = device.type == "cuda"
-    if extractor == INCEPTION:
-        batch_size = min(batch_size, _INCEPTION_BATCH)
     # torch-fidelity draws initial weights globally, and knows only the current CUDA device
     current = torch.cuda.device(device) if cuda else contextlib.nullcontext()
     with torch.random.fork_rng(devices=[]), current:
@@ -196,16 +198,28 @@ def extract_features(
         )
 
         def extract(batch_size: int) -> dict[str, torch.Tensor]:
-            return get_featuresdict_from_dataset(
-                RGBImages(images),
-                network,
-                batch_size,
-                cuda,
-                save_cpu_ram=True,  # that is: load in this process
-                verbose=sys.stderr.isatty(),
-            )
+            full = len(images) // batch_size * batch_size if extractor == INCEPTION else 0
+            parts = [_features(images[:full], network, batch_size, cuda)] if full else []
+            if full < len(images):
+                with one_thread():
+                    parts.append(_features(images[full:], network, batch_size, cuda))
+            return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
 
-        features, _ = halving(extract, batch_size, "features")
+        features, _ = halving(extract, _BATCH[extractor], "features")
+    return features
+
+
+def _features(
+    images: np.ndarray | torch.Tensor, network: torch.nn.Module, batch_size: int, cuda: bool
+) -> dict[str, torch.Tensor]:
+    features: dict[str, torch.Tensor] = get_featuresdict_from_dataset(
+        RGBImages(images),
+        network,
+        batch_size,
+        cuda,
+        save_cpu_ram=True,  # that is: load in this process
+        verbose=sys.stderr.isatty(),
+    )
     return features
 
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SWITCH = "NCSN_LIVE"  # 0 in the environment turns live tracking off
@@ -22,19 +22,19 @@ Follower = subprocess.Popen[str]
 
 @contextlib.contextmanager
 def following(
-    train_log: str | Path, previews: str | Path, *, poll_sec: float = POLL_SEC
+    logs: Sequence[Path], previews: Path, *, poll_sec: float = POLL_SEC
 ) -> Iterator[None]:
-    """Mirrors a growing log and its preview images into MLflow while the block runs.
+    """Mirrors growing logs and preview images into MLflow while the block runs.
 
-    The current folder must be the project's, with the summary that `prepare` leaves. Neither path
-    need exist yet, and the log may be cut back and written again: each step is sent once.
+    The current folder must be the project's, with the summary that `prepare` leaves. No path need
+    exist yet, and a log may be cut back and written again: each step is sent once.
 
     Args:
-        train_log: one JSON object a line, with a `step`.
+        logs: files of one JSON object a line, with a `step`.
         previews: folder of images called step_<digits>.png.
         poll_sec: seconds between two looks at the files.
     """
-    follower = _start(train_log, previews, poll_sec)
+    follower = _start(logs, previews, poll_sec)
     word = "failed"
     try:
         yield
@@ -47,13 +47,13 @@ def following(
             _end(follower, word)
 
 
-def _start(train_log: str | Path, previews: str | Path, poll_sec: float) -> Follower | None:
+def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | None:
     if os.environ.get(SWITCH) == "0":
         return None
     module = [sys.executable, "-m", "ncsn.tracking.follow"]
     try:
         return subprocess.Popen(
-            [*module, str(train_log), str(previews), "--poll-sec", str(poll_sec)],
+            [*module, "--poll-sec", str(poll_sec), str(previews), *map(str, logs)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

@@ -17,9 +17,11 @@ from ncsn.batches import as_floats
 from ncsn.data.arrays import to_chw
 from ncsn.params import IllustrateParams, SampleParams, SamplerParams
 from ncsn.rng import mixed_seed
-from ncsn.samplers.inpainting import inpaint
-from ncsn.samplers.single_level import single_level_langevin
-from ncsn.sampling import Draw, NoiseFn, OnLevel, Sampler, ScoreFn, draw_samples
+from ncsn.samplers.annealing import Kernel
+from ncsn.samplers.inpainting import inpainting
+from ncsn.samplers.langevin import annealed_langevin, at_level
+from ncsn.sampling import Draw, draw_samples
+from ncsn.types import ScoreFn
 
 
 class Inpainting(NamedTuple):
@@ -94,8 +96,8 @@ def draw_inpainting(
             "block_size": count,
         }
     )
-    chain = _inpainting_chain(scene, originals, known, params.num_completions)
-    draw = Draw(chain, scene.score_fn, scene.sigmas, scene.image_shape, scene.evaluations)
+    kernel = _inpainting_kernel(scene, originals, known, params.num_completions)
+    draw = Draw(kernel, scene.score_fn, scene.image_shape, scene.evaluations)
     drawn = draw_samples(draw, wanted, scene.max_batch_size, folder).images
     return Inpainting(originals, known, drawn.reshape(*shape, *originals.shape[1:]))
 
@@ -117,27 +119,22 @@ def draw_baseline(scene: Scene, params: IllustrateParams, folder: Path) -> np.nd
     Raises:
         UserError: a chain left the finite numbers.
     """
-
-    def chain(score_fn: ScoreFn, x: Tensor, noise: NoiseFn, on_level: OnLevel | None) -> Tensor:
-        return single_level_langevin(
-            score_fn,
-            x,
-            scene.sigmas,
-            epsilon=scene.sampler.epsilon,
-            num_steps=scene.evaluations - scene.sampler.final_denoise,
-            noise=noise,
-            final_denoise=scene.sampler.final_denoise,
-            on_level=on_level,
-        )
-
+    last = len(scene.sigmas) - 1
+    kernel = annealed_langevin(
+        scene.sigmas[last:],
+        epsilon=scene.sampler.epsilon,
+        steps_per_level=scene.evaluations - scene.sampler.final_denoise,
+        final_denoise=scene.sampler.final_denoise,
+    )
     wanted = scene.sample.model_copy(update={"num_samples": params.num_baseline})
-    draw = Draw(chain, scene.score_fn, scene.sigmas[-1:], scene.image_shape, scene.evaluations)
+    score_fn = at_level(scene.score_fn, last)
+    draw = Draw(kernel, score_fn, scene.image_shape, scene.evaluations)
     return draw_samples(draw, wanted, scene.max_batch_size, folder).images
 
 
-def _inpainting_chain(
+def _inpainting_kernel(
     scene: Scene, originals: np.ndarray, known: np.ndarray, num_completions: int
-) -> Sampler:
+) -> Kernel:
     """Algorithm 2 for images ordered by half, original and completion, the last fastest."""
     device = scene.sigmas.device
     clean = as_floats(to_chw(originals).to(device), None)
@@ -145,18 +142,11 @@ def _inpainting_chain(
     masks = torch.from_numpy(known).to(device)[:, None]
     masks = masks.repeat_interleave(len(originals) * num_completions, dim=0)
 
-    def chain(score_fn: ScoreFn, x: Tensor, noise: NoiseFn, on_level: OnLevel | None) -> Tensor:
-        return inpaint(
-            score_fn,
-            x,
-            clean,
-            masks,
-            scene.sigmas,
-            epsilon=scene.sampler.epsilon,
-            steps_per_level=scene.sampler.steps_per_level,
-            noise=noise,
-            final_denoise=scene.sampler.final_denoise,
-            on_level=on_level,
-        )
-
-    return chain
+    return inpainting(
+        clean,
+        masks,
+        scene.sigmas,
+        epsilon=scene.sampler.epsilon,
+        steps_per_level=scene.sampler.steps_per_level,
+        final_denoise=scene.sampler.final_denoise,
+    )

@@ -30,7 +30,7 @@ def imported_modules(script: str | Path, src: str | Path = "src") -> list[Path]:
 def direct_imports(file: Path, src: Path) -> list[Path]:
     """Returns the files of this package's modules that one file names in its imports."""
     names = []
-    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), str(file))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -42,5 +42,5 @@ def direct_imports(file: Path, src: Path) -> list[Path]:
 
 
 def _has_code(package: Path) -> bool:
-    body = ast.parse(package.read_text()).body
+    body = ast.parse(package.read_text(encoding="utf-8")).body
     return not all(isinstance(node, ast.Expr) for node in body)

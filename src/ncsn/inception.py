@@ -7,6 +7,7 @@ import torch
 
 from ncsn.errors import UserError
 from ncsn.fidelity import INCEPTION, INCEPTION_URL
+from ncsn.outside import located
 
 _A_KEY = "Mixed_6e.branch1x1.conv.weight"
 
@@ -26,7 +27,7 @@ def inception_weights(weights_path: str | None) -> Path:
         UserError: the file is missing or is not such a state dict, or the download failed.
     """
     if weights_path is not None:
-        return _checked(Path(weights_path))
+        return _checked(located(weights_path))
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(INCEPTION_URL).name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

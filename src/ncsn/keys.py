@@ -43,6 +43,7 @@ COUNTS = ("num_samples", "num_reference")  # ends of keys of whole numbers
 TRAIN_LOSS = "train/loss"
 STEPS_PER_SEC = "train/steps_per_sec"
 TRAIN_DURATION_SEC = "train/duration_sec"
+SAMPLE_DURATION_SEC = "sample/duration_sec"
 VAL_LOSS = "val/loss"
 VAL_PIXEL_FRECHET = "val/pixel_frechet"  # of images drawn like previews, against held-out ones
 

@@ -84,8 +84,8 @@ def jitter_loss(width: float, sigmas: Tensor) -> Tensor:
     """The least denoising loss of one value that is uniform over an interval.
 
     1/2 E (sigma s(x) + z)^2 = 1/2 (1 - sigma^2 E s(x)^2), where s is the score of the interval
-    smoothed by N(0, sigma^2), by the trapezoidal rule. The best linear estimate of the value gives
-    1/2 v / (v + 1) with v = width^2 / (12 sigma^2), which is larger, and equal to it as v -> 0.
+    smoothed by N(0, sigma^2). The best linear estimate of the value gives 1/2 v / (v + 1) with v =
+    width^2 / (12 sigma^2), which is larger, and equal to it as v -> 0.
 
     Args:
         width: of the interval, in the units of sigma.
@@ -94,13 +94,27 @@ def jitter_loss(width: float, sigmas: Tensor) -> Tensor:
     Returns:
         Losses, shape (L,), float64.
     """
+    return 0.5 * (1 - smoothed_uniform_information(width, sigmas))
+
+
+def smoothed_uniform_information(width: float, sigmas: Tensor) -> Tensor:
+    """sigma^2 E s(x)^2, where s is the score of a uniform interval smoothed by N(0, sigma^2).
+
+    By the trapezoidal rule. It lies between 0 (a wide interval) and 1 (a point).
+
+    Args:
+        width: of the interval, in the units of sigma.
+        sigmas: noise levels, shape (L,).
+
+    Returns:
+        Numbers without unit, shape (L,), float64.
+    """
     half = width / (2 * sigmas.double())[:, None]
     t = torch.linspace(-1, 1, _NUM_NODES, dtype=torch.float64) * (half + _REACH)
     # from the tail inwards: differences of numbers near 1 would lose the density there
     density = _below(half - t.abs()) - _below(-half - t.abs())
     slope = _bell(t + half) - _bell(t - half)
-    information = torch.trapezoid(slope.square() / density, t, dim=1) / (2 * half[:, 0])
-    return 0.5 * (1 - information)
+    return torch.trapezoid(slope.square() / density, t, dim=1) / (2 * half[:, 0])
 
 
 def _below(t: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the rows of train_log.jsonl say, for readers that need no torch."""
+"""What the rows of a training's speed say."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
+from ncsn.types import ScoreFn
+
 FieldFn = Callable[[Tensor], Tensor]
 
 

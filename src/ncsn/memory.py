@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from ncsn.errors import UserError
 from ncsn.progress import notice
+from ncsn.types import Objective, ScoreFn
 
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
-Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]
 Result = TypeVar("Result")
 
 

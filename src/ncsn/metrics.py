@@ -11,13 +11,14 @@ import torch
 
 from ncsn import fidelity, keys
 from ncsn.errors import UserError
+from ncsn.limits import MAX_PIXELS
 from ncsn.params import EvaluateParams
 from ncsn.rng import mixed_seed
+from ncsn.threads import one_thread
 
 _ROWS = 1024  # rows in float64 at once
 _FLOOR_SUBSETS, _FLOOR_SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults for KID
 _ISC_SPLITS = 10  # customary, and torch-fidelity's default
-MAX_PIXELS = 4096  # the eigenvalues of a larger covariance take hours
 
 
 class Statistics(NamedTuple):
@@ -27,6 +28,7 @@ class Statistics(NamedTuple):
     cov: np.ndarray
 
 
+@one_thread()
 def feature_statistics(rows: np.ndarray | torch.Tensor, scale: float = 1.0) -> Statistics:
     """Returns mean and covariance of `scale * rows`, flattened to (N,D), computed in float64.
 
@@ -73,6 +75,7 @@ def pixel_statistics(images: np.ndarray) -> Statistics:
     return feature_statistics(images, scale=1 / 255)
 
 
+@one_thread()
 def frechet_distance(
     mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray
 ) -> float:
@@ -102,6 +105,7 @@ def frechet_distance(
     return fidelity.frechet(mean1, cov1, mean2, cov2)
 
 
+@one_thread()
 def evaluate_features(
     generated: torch.Tensor,
     real: torch.Tensor,
@@ -148,6 +152,7 @@ def evaluate_features(
     return metrics
 
 
+@one_thread()
 def floor_features(
     other: torch.Tensor, real: torch.Tensor, real_statistics: Statistics, seed: int
 ) -> dict[str, float]:

@@ -56,7 +56,6 @@ def training_neighbours(
     reference: Reference,
     params: NeighboursParams,
     device: torch.device,
-    batch_size: int,
 ) -> dict[str, Any]:
     """Looks the first samples up among the training images, in pixels and in features.
 
@@ -68,7 +67,6 @@ def training_neighbours(
         reference: names the extractor.
         params: counts.
         device: where the extractor runs.
-        batch_size: images at once; decides speed and memory alone.
 
     Returns:
         Plain values: `extractor`, `feature_layer`, `num_train`, and under `pixels` (units where
@@ -79,7 +77,7 @@ def training_neighbours(
     extractor, layer = reference.key["extractor"], reference.key["feature_layer"]
     name = metric_layers(extractor, layer).features
     features, unseen_features = (
-        extract_features(images, extractor, [name], reference.weights, device, batch_size)[name]
+        extract_features(images, extractor, [name], reference.weights, device)[name]
         for images in (shown, unseen)
     )
     count = params.num_neighbours

@@ -7,11 +7,13 @@ read by `yaml_file`.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError, model_validator
 
-from ncsn.errors import UserError, nearest
+from ncsn.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
+from ncsn.errors import UserError, nearest, shown
+from ncsn.sections.complaints import complaint
 from ncsn.sections.kinds import Section
 from ncsn.sections.shared import (
     BaseParams,
@@ -37,6 +39,10 @@ from ncsn.sections.stages import (
 from ncsn.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
+_LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels
+_MOST_COMPLETIONS = 100_000
+_MOST_EVALUATIONS = 10_000_000
+_ELSEWHERE = {"sweep.storage": STORAGE, "track.uri": TRACKING}  # of an address with a password
 
 
 class Params(Section):
@@ -61,25 +67,86 @@ class Params(Section):
     toy: ToyParams
 
     @model_validator(mode="after")
-    def _sigmas_for_the_network(self) -> Self:
-        if self.noise.training == "continuous" and self.model.name == "ncsn":
-            rule = "must be 'ncsnv2', whose score is s(x) / sigma"
-            raise ValueError(f"model.name: {rule}, where noise.training is 'continuous'")
+    def _keep_the_rules_between_sections(self) -> Self:
+        for rule in (_sigmas_for_the_network, _consistent_step, _weights_in_fp32, _sizes):
+            rule(self)
         return self
 
-    @model_validator(mode="after")
-    def _consistent_step(self) -> Self:
-        """The range of arXiv 2009.05475: 1 - gamma < epsilon / (2 sigma_L^2) < 1 + gamma."""
-        if self.sampler.name != "consistent_annealed":
-            return self
-        noise, gamma = self.noise, 1.0
-        if noise.num_levels > 1:
-            gamma = (noise.sigma_min / noise.sigma_max) ** (1 / (noise.num_levels - 1))
-        low, high = (2 * noise.sigma_min**2 * (1 + side * gamma) for side in (-1, 1))
-        if not low < self.sampler.epsilon < high:
-            rule = f"must lie between {low:.4g} and {high:.4g} for consistent_annealed"
-            raise ValueError(f"sampler.epsilon: {rule} on this ladder")
-        return self
+
+def _sigmas_for_the_network(params: Params) -> None:
+    if params.noise.training == "continuous" and params.model.name == "ncsn":
+        rule = "must be 'ncsnv2', whose score is s(x) / sigma"
+        raise ValueError(f"model.name: {rule}, where noise.training is 'continuous'")
+
+
+def _consistent_step(params: Params) -> None:
+    """The range of arXiv 2009.05475: 1 - gamma < epsilon / (2 sigma_L^2) < 1 + gamma."""
+    if params.sampler.name != "consistent_annealed":
+        return
+    noise, gamma = params.noise, 1.0
+    if noise.num_levels > 1:
+        gamma = (noise.sigma_min / noise.sigma_max) ** (1 / (noise.num_levels - 1))
+    low, high = (2 * noise.sigma_min**2 * (1 + side * gamma) for side in (-1, 1))
+    if not low < params.sampler.epsilon < high:
+        rule = f"must lie between {low:.4g} and {high:.4g} for consistent_annealed"
+        raise ValueError(f"sampler.epsilon: {rule} on this ladder")
+
+
+def _weights_in_fp32(params: Params) -> None:
+    noise, power = params.noise, params.train.weight_power
+    sigmas = [noise.sigma_max, noise.sigma_min]
+    if noise.training == "continuous":
+        sigmas = [noise.range_max, noise.range_min]
+    for sigma in sigmas:
+        if not _LEAST_WEIGHT <= sigma**power <= 1 / _LEAST_WEIGHT:
+            limits = f"between {_LEAST_WEIGHT:g} and {1 / _LEAST_WEIGHT:g}"
+            rule = f"must keep sigma ** weight_power {limits} in fp32, at sigma {sigma:g} too"
+            raise ValueError(f"train.weight_power: {rule}")
+
+
+def _sizes(params: Params) -> None:
+    for key, most, of in size_limits(params):
+        section, name = key.split(".")
+        if getattr(getattr(params, section), name) > most:
+            raise ValueError(f"{key}: must be at most {most}{of}")
+
+
+class SizeLimit(NamedTuple):
+    """The most that a count can be: dotted key, limit, and what the limit is made of."""
+
+    key: str
+    most: int
+    reason: str
+
+
+def size_limits(params: Params) -> list[SizeLimit]:
+    """Returns what params.yaml alone tells of counts; `data_limits` has those of the data."""
+    drawn, from_oracle = params.sample.num_samples, params.oracle.num_samples
+    levels, completions = params.noise.num_levels, params.illustrate.num_completions
+    samples, oracle = ", sample.num_samples", ", oracle.num_samples"
+    return [
+        SizeLimit("evaluate.kid_subset_size", drawn, samples),
+        SizeLimit("evaluate.kid_subset_size", from_oracle, oracle),
+        SizeLimit("evaluate.prc_neighborhood", drawn - 1, f": less than{samples[1:]}"),
+        SizeLimit("evaluate.prc_neighborhood", from_oracle - 1, f": less than{oracle[1:]}"),
+        SizeLimit("neighbours.num_samples", drawn, samples),
+        SizeLimit("sample.num_trajectory_images", drawn, samples),
+        SizeLimit(
+            "sample.num_trajectory_images",
+            params.sample.block_size,
+            ", sample.block_size: all are of the first block",
+        ),
+        SizeLimit(
+            "illustrate.num_inpainted",
+            max(1, _MOST_COMPLETIONS // completions),
+            f" with {completions} completions of each: all are drawn at once",
+        ),
+        SizeLimit(
+            "sampler.steps_per_level",
+            _MOST_EVALUATIONS // levels,
+            f" on {levels} levels: {_MOST_EVALUATIONS} network evaluations of every image",
+        ),
+    ]
 
 
 def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
@@ -95,11 +162,14 @@ def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
 
 def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:
     """Returns `values` as Params; a UserError lists every broken rule, one a line."""
+    lines = list(_passwords(values).values())
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
-        lines = [_complaint(dict(problem)) for problem in error.errors()]
-    raise UserError(f"{path}: " + "\n       ".join(lines))
+        lines += [masked(_complaint(dict(problem))) for problem in error.errors()]
+    if lines:
+        raise UserError(f"{path}: " + "\n       ".join(lines))
+    return params
 
 
 def known_keys() -> list[str]:
@@ -117,13 +187,39 @@ def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
     Rules that join several keys do not count: the others may still change.
     """
     section, _, name = key.partition(".")
+    passwords = _passwords(values)
+    if key in passwords:
+        return passwords[key]
     try:
         Params.model_validate(values)
     except ValidationError as error:
         for problem in error.errors():
             if problem["loc"][:2] == (section, name):
-                return _complaint(dict(problem))
+                return masked(_complaint(dict(problem)))
     return None
+
+
+def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each dotted key whose value is an address with a password."""
+    found = {}
+    for section, content in values.items():
+        for name, value in content.items() if isinstance(content, Mapping) else ():
+            key, texts = f"{section}.{name}", value if isinstance(value, list) else [value]
+            hidden = [
+                masked(text) for text in texts if isinstance(text, str) and has_password(text)
+            ]
+            if hidden:
+                found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
+    return found
+
+
+def _way_of(key: str) -> str:
+    """The rule, and where an address with a password belongs."""
+    rule = "must not hold a password, since params.yaml is shown and stored"
+    if key not in _ELSEWHERE:
+        return rule
+    place = f"the environment or in {SECRETS_FILE}, which git ignores"
+    return f"{rule}; set {_ELSEWHERE[key]} in {place}"
 
 
 def _complaint(problem: dict[str, Any]) -> str:
@@ -132,25 +228,18 @@ def _complaint(problem: dict[str, Any]) -> str:
     key, kind = ".".join(location), problem["type"]
     if kind == "extra_forbidden":
         choices = list(Params.model_fields) if len(location) == 1 else known_keys()
-        return f"{key} (value {problem['input']!r}): no such key.{nearest(key, choices)}"
+        return f"{key} (value {shown(problem['input'])}): no such key.{nearest(key, choices)}"
     if kind == "missing":
         return f"{key}: missing; every key of params.yaml must be given"
     if (
         kind == "value_error"
-    ):  # a rule across fields; its message starts with the field that breaks it
+    ):  # a rule across fields; its message starts with the one that breaks it
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
         value = problem["input"]
         for part in field.split("."):
             value = value[part]
-        return f"{'.'.join([*location, field])} (value {value!r}): {rule}"
-    rule = problem["msg"].replace("Input should", "must")
-    hint = ""
-    if kind == "literal_error":
-        hint = nearest(
-            problem["input"],
-            problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", "),
-        )
-    return f"{key} (value {problem['input']!r}): {rule}.{hint}"
+        return f"{'.'.join([*location, field])} (value {shown(value)}): {rule}"
+    return complaint(key, problem)
 
 
 def _fields(section: Any) -> Iterable[str]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ncsn.errors import UserError
+from ncsn.limits import MAX_PIXELS
 
-MAX_PIXELS = 4096  # the eigenvalues of a larger covariance take minutes
 _ROWS = 1024  # in float64 at once
 
 

@@ -12,6 +12,7 @@ from ncsn.errors import UserError, nearest
 from ncsn.params import PARAMS_FILE, checked_params, known_keys
 from ncsn.yaml_file import (
     end_comment,
+    plain_values,
     read_commented,
     read_yaml,
     set_end_comment,
@@ -57,7 +58,7 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
         UserError: no such preset, or the result would break a rule; the file is then untouched.
     """
     _known(name)
-    document = read_commented(path)
+    document = _sections(path)
     for preset in dict.fromkeys((DEFAULT, name)):
         for section, values in read_commented(FOLDER / f"{preset}.yaml").items():
             for key, value in values.items():
@@ -65,7 +66,7 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
                 comment = end_comment(values, key)
                 if comment:
                     set_end_comment(document[section], key, comment)
-    return _checked_write(path, document)
+    return _checked_write(path, document, preset_values(name))
 
 
 def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> list[str]:
@@ -81,9 +82,9 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
     Raises:
         UserError: no such key, or the result would break a rule; the file is then untouched.
     """
-    document = read_commented(path)
+    document = _sections(path)
     set_known(document, values, path)
-    return _checked_write(path, document)
+    return _checked_write(path, document, values)
 
 
 def _known(name: str) -> None:
@@ -98,34 +99,40 @@ def set_known(document: Any, values: Mapping[str, Any], path: str | Path = PARAM
     Raises:
         UserError: no such key.
     """
-    for key in values:
-        if key not in known_keys():
-            raise UserError(f"{path}: {key}: no such key.{nearest(key, known_keys())}")
+    for dotted in values:
+        if dotted not in known_keys():
+            raise UserError(f"{path}: {dotted}: no such key.{nearest(dotted, known_keys())}")
+        section, _, key = dotted.partition(".")
+        if key not in document[section]:
+            raise UserError(f"{path}: {dotted}: missing; every key of params.yaml must be given")
     set_values(document, values)
 
 
-def _checked_write(path: str | Path, document: Any) -> list[str]:
-    checked_params(_plain(document), path)
-    before = read_yaml(path)
+def _sections(path: str | Path) -> Any:
+    """Reads params.yaml with its comments, every section a mapping that values can go into."""
+    document = read_commented(path)
+    for section in dict.fromkeys(key.partition(".")[0] for key in known_keys()):
+        if not isinstance(document.get(section), dict):
+            raise UserError(f"{path}: {section}: must be there and hold keys with values")
+    return document
+
+
+def _checked_write(path: str | Path, document: Any, values: Mapping[str, Any]) -> list[str]:
+    before, after = _dotted(read_yaml(path)), plain_values(document, path)
+    checked_params(after, path)
+    changed = {key: value for key, value in _dotted(after).items() if before.get(key) != value}
+    for key in changed:
+        if key not in values:
+            rule = "shares its value with another key (& and *); write it out"
+            raise UserError(f"{path}: {key} would change too: it {rule}")
     write_commented(path, document)
-    return [
-        f"{section}.{key}: {before[section].get(key)} -> {value}"
-        for section, values in document.items()
-        for key, value in values.items()
-        if before[section].get(key) != value
-    ]
+    return [f"{key}: {before.get(key)} -> {value}" for key, value in changed.items()]
 
 
-def _plain(document: Any) -> dict[str, Any]:
-    """Values as plain Python, the way a reader of the written file sees them."""
+def _dotted(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        section: {key: _scalar(value) for key, value in values.items()}
+        f"{section}.{key}": value
         for section, values in document.items()
+        if isinstance(values, dict)
+        for key, value in values.items()
     }
-
-
-def _scalar(value: Any) -> Any:
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return list(value) if isinstance(value, list) else value

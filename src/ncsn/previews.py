@@ -4,7 +4,7 @@ Few steps a level, at the paper's ratio of step to noise, whatever the section s
 training must not depend on how its network is sampled later.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from ncsn.data.arrays import to_hwc, to_uint8
 from ncsn.io import whole_file
 from ncsn.pixel_frechet import frechet_distance, pixel_statistics
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
+from ncsn.types import ScoreFn
 
 NUM_COLUMNS = 8
 NUM_IMAGES = 16
@@ -47,15 +47,14 @@ def preview_images(
     """
     shape = (count, *image_shape)
     randn = partial(torch.randn, shape, generator=draws, device=sigmas.device)
-    x = annealed_langevin(
-        score_fn,
-        torch.rand(shape, generator=draws, device=sigmas.device),
+    kernel = annealed_langevin(
         sigmas,
         epsilon=STEP_RATIO * float(sigmas[-1]) ** 2,
         steps_per_level=max(1, NUM_EVALUATIONS // len(sigmas)),
-        noise=lambda _: randn(),
         final_denoise=True,
     )
+    start = torch.rand(shape, generator=draws, device=sigmas.device)
+    x = sample(kernel, score_fn, start, lambda _: randn())
     return to_uint8(torch.nan_to_num(x))
 
 

@@ -59,6 +59,13 @@ class DataRecord(Record):
     pairwise: PairwiseRecord
 
 
+class FilesRecord(Record):
+    """Size, two times and hash of each file in a folder, by name, as `fingerprint` remembers."""
+
+    root: str
+    files: dict[str, Annotated[list[int | str], Field(min_length=4, max_length=4)]]
+
+
 class NoiseRecord(Record):
     """What `noise` leaves for the training."""
 

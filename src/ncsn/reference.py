@@ -6,6 +6,7 @@ made from. A folder that does not match its own key, the params or the data is r
 stale number comes out.
 """
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from ncsn.data.split import Split, split_sha256
 from ncsn.errors import UserError
 from ncsn.fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
 from ncsn.inception import inception_weights
-from ncsn.io import file_sha256, read_npz, whole_folder, write_json, write_npz
+from ncsn.io import read_npz, whole_folder, write_json, write_npz
 from ncsn.metrics import (
     Statistics,
     feature_statistics,
@@ -29,7 +30,7 @@ from ncsn.metrics import (
     pixel_statistics,
 )
 from ncsn.params import ReferenceParams
-from ncsn.reading import again
+from ncsn.reading import again, opened
 from ncsn.records import ReferenceKey, read_record
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
@@ -64,7 +65,6 @@ def write_reference(
     params: ReferenceParams,
     seed: int,
     device: torch.device,
-    batch_size: int,
 ) -> Summary:
     """Makes the reference folder and measures the other split against it: the floor.
 
@@ -75,7 +75,6 @@ def write_reference(
         params: extractor, layer and reference split.
         seed: of the classifier and of KID's subsets.
         device: where the extractor is trained and runs.
-        batch_size: images at once; decides speed and memory alone.
 
     Returns:
         What belongs into the reference summary: floors, counts, accuracy, conditions.
@@ -97,12 +96,10 @@ def write_reference(
         summary[keys.FLOOR_PIXEL_FRECHET] = floor
     with whole_folder(folder) as partial:
         weights = partial / WEIGHTS[params.extractor]
-        summary |= _write_weights(weights, train, test, params, seed, device, batch_size)
+        summary |= _write_weights(weights, train, test, params, seed, device)
         layer = metric_layers(params.extractor, params.feature_layer).features
         features, other_features = (
-            extract_features(split.images, params.extractor, [layer], weights, device, batch_size)[
-                layer
-            ]
+            extract_features(split.images, params.extractor, [layer], weights, device)[layer]
             for split in (real, other)
         )
         statistics = feature_statistics(features)
@@ -189,7 +186,6 @@ def _write_weights(
     params: ReferenceParams,
     seed: int,
     device: torch.device,
-    batch_size: int,
 ) -> Summary:
     """Trains the classifier or copies Inception, so that `evaluate` needs nothing but the folder.
 
@@ -200,7 +196,7 @@ def _write_weights(
         return {}
     net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
     save_classifier(path, net)
-    accuracy = classifier_accuracy(net, test.images, test.labels, batch_size)
+    accuracy = classifier_accuracy(net, test.images, test.labels)
     return {keys.CLASSIFIER_ACCURACY: accuracy}
 
 
@@ -243,10 +239,8 @@ def _files(folder: Path, weights: Path) -> dict[str, Path]:
 
 
 def _sha256(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `dvc repro --force reference`") from None
+    with opened(path, "`dvc repro --force reference`") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(folder: Path, key: dict[str, Any], expected: dict[str, Any]) -> None:

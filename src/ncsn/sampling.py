@@ -22,11 +22,8 @@ from ncsn.io import read_npz, write_npz
 from ncsn.params import SampleParams
 from ncsn.progress import progress_bar
 from ncsn.rng import generator
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
-NoiseFn = Callable[[Tensor], Tensor]
-OnLevel = Callable[[int, Tensor], None]
-Sampler = Callable[[ScoreFn, Tensor, NoiseFn, OnLevel | None], Tensor]
+from ncsn.samplers.annealing import Kernel, sample
+from ncsn.types import ScoreFn
 
 MAX_TRAJECTORY_STATES = 12
 
@@ -47,11 +44,10 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Draw:
-    """What is drawn: sampler and score, the ladder, the images' shape (C, H, W), and the cost."""
+    """What is drawn: chain and score, the images' shape (C, H, W), and the cost."""
 
-    sampler: Sampler
+    kernel: Kernel
     score_fn: ScoreFn
-    sigmas: Tensor
     image_shape: tuple[int, int, int]
     evaluations_per_image: int
     flops_per_evaluation: int = 0  # 0 makes no forecast
@@ -67,7 +63,7 @@ class BlockNoise:
     def __init__(
         self, blocks: Sequence[int], sizes: Sequence[int], params: SampleParams, draw: Draw
     ):
-        device = draw.sigmas.device
+        device = draw.kernel.sigmas.device
         self._shape = (params.block_size, *draw.image_shape)
         self._sizes = sizes
         self._generators = [
@@ -106,7 +102,11 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
     total = params.num_samples * draw.evaluations_per_image
     initial = total - sum(sizes[b] for b in missing) * draw.evaluations_per_image
     forecast = Forecast(
-        "sample", "evaluation", total - initial, draw.flops_per_evaluation, draw.sigmas.device
+        "sample",
+        "evaluation",
+        total - initial,
+        draw.flops_per_evaluation,
+        draw.kernel.sigmas.device,
     )
     with progress_bar(total, "eval", initial=initial, label="sample") as bar:
 
@@ -138,7 +138,7 @@ def _draw_blocks(
         count(len(state))
         return score
 
-    x = draw.sampler(counted, x, noise, path.record if path else None)
+    x = sample(draw.kernel, counted, x, noise, path.record if path else None)
     if not bool(torch.isfinite(x).all()):
         raise Diverged(
             f"sampling diverged in block {blocks[0]}: pixel values are not finite. "
@@ -155,11 +155,11 @@ class _Path:
     """States of the first images along the annealing."""
 
     def __init__(self, draw: Draw, params: SampleParams, start: Tensor):
-        num_levels = len(draw.sigmas)
+        num_levels = len(draw.kernel.sigmas)
         count = min(num_levels, MAX_TRAJECTORY_STATES)
         self._levels = set(np.linspace(num_levels - 1, 0, count).round().astype(int).tolist())
         self._num_images = min(params.num_trajectory_images, params.block_size)
-        self._sigma_of = draw.sigmas.tolist()
+        self._sigma_of = draw.kernel.sigmas.tolist()
         self._states = [to_uint8(start[: self._num_images])]
         self._sigmas = [0.0]
 

@@ -6,7 +6,6 @@ images.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,16 +26,12 @@ from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
 from ncsn.rng import generator
-from ncsn.training_log import LossWindow, append_row, cut_back
-
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
-Objective = Callable[[ScoreFn, Tensor, Tensor, Tensor], Tensor]  # score_fn, x, level, z -> (B,)
+from ncsn.training_log import LOG, PREVIEWS, SPEED, LossWindow, append_row, cut_back
+from ncsn.types import Objective, ScoreFn
 
 NUM_VALIDATION = 2000  # pairs of a held-out image and a level
 CHECKPOINT = "checkpoint.pt"
 COST = "cost.json"
-LOG = "train_log.jsonl"
-PREVIEWS = "previews"
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         task: network, objective and images; the network ends with its raw weights.
         params: the section train.
         base: seed, and seconds between checkpoints.
-        folder: takes the log, the previews and the unfinished checkpoint.
+        folder: takes the log, the speed, the previews and the unfinished checkpoint.
 
     Returns:
         The finished checkpoint.
@@ -119,7 +114,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     execution = Execution(task.net, params.precision, base.compile, device, flops * to_do)
-    cut_back(folder / LOG, folder / PREVIEWS, state.step)
+    cut_back(folder, state.step)
     saved_at = time.monotonic()
     rate = _Rate(state.step)
     with progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar:
@@ -135,7 +130,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
 
 
 def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
-    cut_back(folder / LOG, folder / PREVIEWS, -1)
+    cut_back(folder, -1)
     append_row(folder / LOG, {"step": 0})
     channels, height, width = task.images.shape[1:]
     state = task.net.state_dict()
@@ -198,8 +193,10 @@ def _watch(
     averaged = in_precision(partial(_averaged_scores, task.net, state.average), dtype)
     row: dict[str, float] = {"step": state.step}
     if log:
-        row |= state.window.means() | {STEPS_PER_SEC: rate.read(state.step)}
+        row |= state.window.means()
         state.window.clear()
+        speed = {"step": state.step, STEPS_PER_SEC: rate.read(state.step)}
+        append_row(folder / SPEED, speed)
     if validate:
         row |= validation_losses(averaged, task, params, seed)
     if preview and params.frechet_samples:

@@ -17,6 +17,10 @@ from ncsn.io import write_jsonl
 from ncsn.keys import TRAIN_LOSS, level_key
 from ncsn.records import read_log
 
+LOG = "train_log.jsonl"
+SPEED = "speed.jsonl"  # apart from the log: equal trainings leave equal bytes, which hold no clock
+PREVIEWS = "previews"
+
 
 class LossWindow:
     """Sums of losses by level since the last row."""
@@ -73,10 +77,12 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
         os.fsync(file.fileno())
 
 
-def cut_back(log: Path, previews: Path, step: int) -> None:
+def cut_back(folder: Path, step: int) -> None:
     """Drops rows and previews beyond `step`, the last one that a checkpoint holds."""
-    rows = read_log(log) if log.exists() else []
-    write_jsonl(log, [row for row in rows if row["step"] <= step])
+    for rows_of in (folder / LOG, folder / SPEED):
+        rows = read_log(rows_of) if rows_of.exists() else []
+        write_jsonl(rows_of, [row for row in rows if row["step"] <= step])
+    previews = folder / PREVIEWS
     previews.mkdir(parents=True, exist_ok=True)
     for image in previews.glob("step_*.png"):
         if int(image.stem.removeprefix("step_")) > step:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ncsn.errors import UserError
+from ncsn.noise import geometric_sigmas
 from ncsn.params import NoiseParams
 
 NUM_REPORTED = 10  # levels at which a continuous training reports its losses
@@ -25,23 +26,14 @@ def training_noise(noise: NoiseParams, model_name: str) -> dict[str, Any]:
     if model_name == "oracle":
         return {"training": "none"}
     if noise.training == "ladder":
-        sigmas = ladder(noise.sigma_max, noise.sigma_min, noise.num_levels)
-        return {"training": "ladder", "sigmas": sigmas}
-    sigmas = ladder(noise.range_max, noise.range_min, NUM_REPORTED)
+        sigmas = geometric_sigmas(noise.sigma_max, noise.sigma_min, noise.num_levels)
+        return {"training": "ladder", "sigmas": sigmas.tolist()}
+    sigmas = geometric_sigmas(noise.range_max, noise.range_min, NUM_REPORTED)
     return {
         "training": "continuous",
         "range": [noise.range_max, noise.range_min],
-        "sigmas": sigmas,
+        "sigmas": sigmas.tolist(),
     }
-
-
-def ladder(sigma_max: float, sigma_min: float, num_levels: int) -> list[float]:
-    """Returns `noise.geometric_sigmas` up to rounding, without the seconds that torch loads."""
-    if num_levels == 1:
-        return [sigma_max]
-    ratio = sigma_min / sigma_max
-    inner = [sigma_max * ratio ** (level / (num_levels - 1)) for level in range(1, num_levels - 1)]
-    return [sigma_max, *inner, sigma_min]
 
 
 def check_ladder(trained: Mapping[str, Any], sigmas: Sequence[float]) -> None:

@@ -12,6 +12,7 @@ from ncsn.losses import denoising_score_matching
 from ncsn.noise import geometric_sigmas
 from ncsn.params import ModelParams
 from ncsn.rng import generator
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -74,10 +75,8 @@ def test_the_plain_chain_is_algorithm_1():
         return (0.5 - x) / (0.2**2 + sigmas[level].float().view(-1, 1, 1, 1) ** 2)
 
     draws = generator("z")
-    ours = annealed_langevin(
-        score, start, sigmas, epsilon=2e-3, steps_per_level=20,
-        noise=lambda x: torch.randn(x.shape, generator=draws),
-    )  # fmt: skip
+    kernel = annealed_langevin(sigmas, epsilon=2e-3, steps_per_level=20)
+    ours = sample(kernel, score, start, lambda x: torch.randn(x.shape, generator=draws))
     states = plain.plain_langevin(score, start, sigmas, 2e-3, 20)
     assert len(states) == 81
     for measure in (torch.mean, torch.std):

@@ -1,10 +1,16 @@
+import os
+import struct
+import zlib
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ncsn.data.folders import read_celeba, read_folder, read_image
+from ncsn.data.decoding import is_grey, read_image
+from ncsn.data.folders import read_celeba, read_folder
 from ncsn.data.images import ImageList
 from ncsn.errors import UserError
 
@@ -21,8 +27,8 @@ def reds(images: ImageList) -> list[int]:
 
 
 def test_a_plain_folder_in_the_order_of_names(tmp_path: Path) -> None:
-    for value, name in enumerate(["b.png", "a.PNG", "d.webp", "c.bmp", ".e.png", "notes.txt"]):
-        if name.endswith(("txt", "bmp")):
+    for value, name in enumerate(["b.png", "a.PNG", "d.webp", "c.gif", ".e.png", "notes.txt"]):
+        if name.endswith(("txt", "gif")):
             (tmp_path / name).write_text("no image")
         else:
             paint(tmp_path / name, 10 * value)
@@ -61,7 +67,9 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     Image.new("RGB", (5, 4)).save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg", grey=False).shape == (5, 4, 3)
+    converted: Counter[str] = Counter()
+    assert read_image(tmp_path / "a.jpg", converted, grey=False).shape == (5, 4, 3)
+    assert converted == {"image(s) turned as EXIF says": 1}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_ambiguous_folders_are_refused(tmp_path: Path, names: list[str], message
 
 
 def test_unreadable_images_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="absent: cannot be read"):
         read_folder(tmp_path / "absent")
     deep = np.full((4, 5), 40_000, np.uint16)
     Image.fromarray(deep).save(tmp_path / "a.png")
@@ -118,3 +126,285 @@ def test_celeba_follows_its_partition(tmp_path: Path, beside: bool) -> None:
     partition.write_text("000000.jpg\n")
     with pytest.raises(UserError, match="each line must be"):
         read_celeba(folder)
+
+
+def remarks(path: Path) -> list[str]:
+    """What is said of a folder after all of its images were read."""
+    raw = read_folder(path)
+    for images in filter(None, (raw.train, raw.test)):
+        reds(images)
+    return raw.remarks.lines()
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("training", "testing"), ("Train", "Test"), ("TRAIN", "testing"), ("Training", "TEST")],
+)
+def test_splits_by_their_usual_names(tmp_path: Path, train: str, test: str) -> None:
+    """They were taken for two classes, and the test images were trained on."""
+    paint(tmp_path / train / "a.png", 1)
+    paint(tmp_path / test / "a.png", 2)
+    raw = read_folder(tmp_path)
+    assert reds(raw.train) == [1] and reds(raw.test) == [2] and raw.train.labels is None
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["train", "val"], r"has train/ only; rename val/ to test/"),
+        (["Train", "Valid"], r"has Train/ only; rename Valid/ to test/"),
+        (["test", "dev"], r"has test/ only; rename dev/ to train/"),
+        (["train", "test", "val"], r"val/ beside train/ and test/ looks like a third split"),
+        (["train", "test", "Validation"], r"Validation/ beside train/ and test/"),
+        (["train", "test", "eval"], r"eval/ beside train/ and test/"),
+        (["train", "training", "test"], r"train/ and training/ name the same split"),
+        (["train", "Test", "TEST"], r"TEST/ and Test/ name the same split"),
+        (["training"], r"has training/ only; give both"),
+        (["seg_train", "seg_test"], r"seg_test/, seg_train/ look like splits"),
+        (["training_set", "test_set"], r"look like splits; name the splits train/ and test/"),
+        (["train2017", "val2017"], "look like splits"),
+        (["trainA", "trainB", "testA", "testB"], "look like splits"),
+        (["TrainImages", "TestImages"], "look like splits"),
+        (["dog/train", "dog/test", "cat"], r"dog/test: looks like a split inside the class dog/"),
+        (["faces/Training", "faces/Testing"], r"looks like a split inside .* data.path .*faces"),
+        (["train/dog/val", "test/dog"], r"dog/val: looks like a split inside the class dog/"),
+        (["train/train", "test/test"], r"class test is not in"),
+    ],
+)
+def test_what_only_looks_like_splits_is_refused(
+    tmp_path: Path, folders: list[str], message: str
+) -> None:
+    for folder in folders:
+        paint(tmp_path / folder / "a.png")
+    with pytest.raises(UserError, match=message):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["crash_test", "dummy"],
+        ["invalid", "valid"],
+        ["railway", "train_station"],
+        ["contest", "strain"],
+        ["dog", "val"],
+    ],
+)
+def test_classes_whose_names_only_remind_of_splits(tmp_path: Path, classes: list[str]) -> None:
+    for name in classes:
+        paint(tmp_path / name / "a.png")
+    raw = read_folder(tmp_path)
+    assert raw.test is None and raw.train.labels.tolist() == [0, 1]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class was missing without a word; root reads everything, so that the seam is asked."""
+    for name in ("dog/a.png", "cat/a.png"):
+        paint(tmp_path / name)
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match=r"dog: cannot be read \(Permission denied\)"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("name", ["dog", "dog/a.png"])
+def test_bits_that_forbid_reading(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "dog" / "a.png")
+    (tmp_path / name).chmod(0)
+    with pytest.raises(UserError, match=f"{name}: cannot be read"):
+        read_folder(tmp_path)
+    (tmp_path / name).chmod(0o700)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(tmp_path / "a.png")
+
+    def refusing(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refusing)
+    with pytest.raises(UserError, match=r"a.png: cannot be read \(Permission denied\)"):
+        is_grey(tmp_path / "a.png")
+
+
+def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
+    paint(tmp_path / "dog" / "a.png")
+    for name in ("dog/b.gif", "dog/c.heic", "cat/d.HEIC", "notes.txt", "LICENSE", ".hidden.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "dog" / "self.png").symlink_to(tmp_path / "dog" / "self.png")
+    (tmp_path / "dog" / "round").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "dog" / "pipe.png")
+    assert remarks(tmp_path) == [
+        "passed over: 2 .heic, 2 broken links, 1 .gif, 1 .txt, 1 file without a suffix, "
+        "1 folder without images, 1 link to a folder around them, 1 special file"
+    ]
+
+
+def test_nothing_is_said_where_nothing_happened(tmp_path: Path) -> None:
+    for name in ("dog/a.png", "cat/b.jpg", "cat/c.bmp", "cat/d.tif", "cat/e.ppm", "cat/f.webp"):
+        paint(tmp_path / name)
+    assert remarks(tmp_path) == []
+    assert read_folder(tmp_path).train.num_images == 6
+
+
+def test_links_are_followed_and_counted(tmp_path: Path) -> None:
+    paint(tmp_path / "store" / "dogs" / "a.png", 1)
+    paint(tmp_path / "store" / "b.png", 2)
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "dog").symlink_to(tmp_path / "store" / "dogs")
+    (tmp_path / "photos" / "cat" / "b.png").symlink_to(tmp_path / "store" / "b.png")
+    assert reds(read_folder(tmp_path / "photos").train) == [2, 1]
+    assert remarks(tmp_path / "photos") == ["followed: links to 2 of the images"]
+
+
+def test_images_beside_the_splits_are_counted(tmp_path: Path) -> None:
+    for name in ("train/a.png", "test/b.png", "masks/a.png", "overview.png"):
+        paint(tmp_path / name)
+    assert remarks(tmp_path) == ["passed over: 2 images beside train/ and test/"]
+
+
+def test_conversions_are_counted_by_kind(tmp_path: Path) -> None:
+    solid, clear = Image.new("RGBA", (5, 4), (9, 0, 0, 255)), Image.new("RGBA", (5, 4))
+    solid.save(tmp_path / "solid.png")
+    clear.save(tmp_path / "clear.png")
+    paint(tmp_path / "ink.jpg", mode="CMYK")
+    paint(tmp_path / "grey.png", mode="L")
+    paint(tmp_path / "few.png", mode="P")
+    Image.new("P", (5, 4)).save(tmp_path / "clear few.png", transparency=0)
+    frames = [Image.new("RGB", (5, 4), (value, 0, 0)) for value in (7, 200)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    assert remarks(tmp_path) == [
+        "converted: 2 palette images to RGB, 2 transparent images (transparency dropped), "
+        "1 CMYK image to RGB, 1 grey image to RGB, 1 image with several frames (first taken)"
+    ]
+
+
+def deep_png(colour_type: int, channels: int) -> bytes:
+    """A PNG of 2x2 pixels with 16 bits a channel, which Pillow cannot write in colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 2, 2, 16, colour_type, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x12\x34" * 2 * channels) * 2)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_are_refused_in_colour_too(
+    tmp_path: Path, colour_type: int, channels: int
+) -> None:
+    (tmp_path / "a.png").write_bytes(deep_png(colour_type, channels))
+    with pytest.raises(UserError, match="a.png: has 16 bits; images must have 8 bits a channel"):
+        read_folder(tmp_path)
+
+
+def test_deep_portable_maps_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 # note\n2 1 65535\n" + bytes(12))
+    with pytest.raises(UserError, match="has 16 bits"):
+        read_folder(tmp_path)
+    (tmp_path / "a.ppm").write_bytes(b"P6 # note\n2 1 255\n" + bytes(6))
+    assert read_folder(tmp_path).train.image(0).shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "none of .png"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "none of .png"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
+    ],
+)
+def test_other_content_under_the_name_of_an_image(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_folder(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged metadata
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "ppm", "gif"])
+def test_damage_anywhere_is_one_line(tmp_path: Path, suffix: str) -> None:
+    """Images with bytes overwritten or cut off are read or refused, and nothing else."""
+    rng, refused = np.random.default_rng(0), 0
+    pixels = rng.integers(0, 256, (9, 8, 3), np.uint8)
+    whole = tmp_path / f"whole.{suffix}"
+    Image.fromarray(pixels).save(whole)
+    content, path = whole.read_bytes(), tmp_path / "a.png"
+    for number in range(150):
+        damaged = bytearray(content[: rng.integers(1, len(content))] if number % 3 else content)
+        for place in rng.integers(0, len(damaged), rng.integers(0, 6)):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            is_grey(path)
+            assert read_image(path, Counter(), grey=False).dtype == np.uint8
+        except UserError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+            refused += 1
+    assert refused > 50
+
+
+def test_kaggles_celeba(tmp_path: Path) -> None:
+    """Its folder in a folder, its list with commas, and any of the three folders as data.path."""
+    folder = tmp_path / "img_align_celeba" / "img_align_celeba"
+    for value in range(4):
+        paint(folder / f"00000{value}.jpg", size=(178, 218))
+    rows = "image_id,partition\n000000.jpg,0\n000001.jpg,2\n000002.jpg,1\n000003.jpg,0\n"
+    (tmp_path / "list_eval_partition.csv").write_text(rows + "000004.jpg,2\n")
+    for path in (folder, folder.parent, tmp_path):
+        raw = read_celeba(path)
+        assert raw.train.num_images == 2 and raw.test.num_images == 1
+        assert raw.remarks.lines() == [
+            "passed over: 1 image of the validation split",
+            "not there: 1 of the 5 images that list_eval_partition.csv names",
+        ]
+
+
+@pytest.mark.parametrize("place", ["Eval", "img_align_celeba", "."])
+def test_places_of_celebas_list(tmp_path: Path, place: str) -> None:
+    for value in range(2):
+        paint(tmp_path / "Img" / "img_align_celeba" / f"{value}.jpg")
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / "list_eval_partition.txt").write_text("0.jpg 0\n1.jpg 2\n")
+    for path in (tmp_path / "Img", tmp_path / "Img" / "img_align_celeba"):
+        found = read_celeba(path).test
+        assert (found is None) == (place == "img_align_celeba")
+
+
+def test_a_celeba_without_its_list_says_so(tmp_path: Path) -> None:
+    paint(tmp_path / "a.jpg")
+    (said,) = read_celeba(tmp_path).remarks.lines()
+    assert said.startswith("no list_eval_partition.txt or list_eval_partition.csv found")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.jpg 3\n", "must be a file name and 0, 1 or 2, found 'a.jpg 3'"),
+        ("a.jpg,0\na.jpg,2\n", "names an image twice"),
+        ("a.jpg 0 0\n", "found 'a.jpg 0 0'"),
+    ],
+)
+def test_lists_that_mean_nothing(tmp_path: Path, text: str, message: str) -> None:
+    paint(tmp_path / "a.jpg")
+    (tmp_path / "list_eval_partition.txt").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_celeba(tmp_path)

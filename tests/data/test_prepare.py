@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ncsn import outside
 from ncsn.data import sources, statistics
 from ncsn.data.download import RemoteFile
 from ncsn.data.prepare import prepare
@@ -106,6 +107,39 @@ def test_folders_of_photographs(data_params: Any, tmp_path: Path, name: str) -> 
     assert data.train.images.shape == (5, 32, 32, 3) and data.test.images.shape == (2, 32, 32, 3)
     numbers = {int(image[0, 0, 0]) for image in (*data.train.images, *data.test.images)}
     assert len(numbers) == 7
+
+
+def test_what_was_passed_over_and_converted_stands_in_the_summary(
+    data_params: Any, tmp_path: Path
+) -> None:
+    for number in range(10):
+        Image.new("RGBA", (8, 8), (number, 0, 0, 99)).save(tmp_path / f"{number}.png")
+    (tmp_path / "notes.txt").write_text("")
+    summary = prepare(data_params("folder", path=str(tmp_path), num_train=5), 1).summary
+    assert summary["notices"] == [
+        "passed over: 1 .txt",
+        "converted: 7 transparent images (transparency dropped)",
+    ]
+    assert "notices" not in prepare(data_params("digits"), 1).summary
+
+
+def test_images_in_both_splits_are_counted(data_params: Any, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
+    images[[7, 8]] = images[0]
+    np.savez(tmp_path / "a.npz", train=images[:5], test=images[5:])
+    summary = prepare(data_params("npz", path=str(tmp_path / "a.npz")), 1).summary
+    assert summary["notices"] == ["in both splits: 2 of the test images"]
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_paths_from_the_home_folder_and_from_the_project(
+    data_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: bool
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images)
+    monkeypatch.setenv("HOME" if home else outside.PROJECT, str(tmp_path))
+    params = data_params("npz", path="~/a.npz" if home else "a.npz")
+    assert prepare(params, 1).summary["train"]["count"] == 7
 
 
 def idx(array: np.ndarray) -> bytes:

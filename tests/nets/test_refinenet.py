@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ncsn.nets.layers import ConvMeanPool, ResidualBlock, SamePaddedConv
-from ncsn.nets.norm import ConditionalInstanceNormPlus, instance_norm_plus
+from ncsn.nets.norm import ConditionalInstanceNormPlus, NoNorm, instance_norm_plus
 from ncsn.nets.refinenet import ConditionalRefineNet
 from ncsn.rng import generator
 
@@ -110,3 +110,29 @@ def test_a_residual_block_with_zeroed_convolutions_is_its_shortcut():
     nn.init.zeros_(block.conv2.bias)
     x = _image(2, 4, 8, 8)
     torch.testing.assert_close(block(x, torch.tensor([0, 1])), x)
+
+
+def test_instance_norm_plus_of_few_bits_goes_by_operations_to_the_same_numbers():
+    norm, level = ConditionalInstanceNormPlus(4, 2), torch.tensor([0, 1])
+    x = 3 * _image(2, 4, 6, 6) - 1
+    for elu in (False, True):
+        few = norm(x.bfloat16(), level, elu=elu)
+        assert few.dtype == torch.bfloat16
+        torch.testing.assert_close(few.float(), norm(x, level, elu=elu), atol=0.05, rtol=0.02)
+
+
+def test_first_scales_of_the_norm_are_near_one_and_its_shifts_zero():
+    """As released: gamma and alpha from N(1, 0.02^2), beta 0."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        table = ConditionalInstanceNormPlus(64, 50).table.detach()
+    scales, shifts = table[:, :128], table[:, 128:]
+    assert float(scales.mean()) == pytest.approx(1, abs=0.001)
+    assert float(scales.std()) == pytest.approx(0.02, rel=0.05)
+    assert not shifts.any()
+
+
+def test_no_norm_is_the_identity_unless_an_elu_is_asked_for():
+    x = _image(1, 2, 3, 3) - 0.5
+    assert torch.equal(NoNorm()(x, torch.tensor([0])), x)
+    assert torch.equal(NoNorm()(x, torch.tensor([0]), elu=True), nn.functional.elu(x))

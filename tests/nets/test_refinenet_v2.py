@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ncsn.build.score_net import build_score_net
+from ncsn.nets.layers import ConvMeanPool
 from ncsn.nets.norm import ConditionalInstanceNormPlus
 from ncsn.nets.refinenet_v2 import ScaledRefineNet, cascades_for
 from ncsn.noise import geometric_sigmas
@@ -83,3 +84,18 @@ def test_it_is_built_by_name_with_its_ladder():
 def test_a_number_of_cascades_that_was_never_released_is_refused():
     with pytest.raises(ValueError, match="4, 5 or 6, got 3"):
         _net(cascades=3)
+
+
+def test_a_size_between_two_released_ones_takes_the_cascades_of_the_larger():
+    sizes = (8, 64, 65, 96, 128, 129, 256)
+    assert [cascades_for(size, 8) for size in sizes] == [4, 4, 5, 5, 5, 6, 6]
+    assert [cascades_for(8, size) for size in sizes] == [4, 4, 5, 5, 5, 6, 6]
+
+
+@pytest.mark.parametrize("cascades", [4, 5, 6])
+def test_the_last_two_cascades_are_dilated_by_2_and_4_and_those_between_halve(cascades):
+    net = _net(cascades=cascades)
+    dilations = [cascade.second.conv1.dilation[0] for cascade in net.cascades]
+    assert dilations == [1] * (cascades - 2) + [2, 4]
+    halved = [isinstance(cascade.first.conv2, ConvMeanPool) for cascade in net.cascades]
+    assert halved == [False] + [True] * (cascades - 3) + [False, False]

@@ -45,7 +45,7 @@ def training_log(
         fade = np.exp(-step / (num_steps / 5))
         levels = least + (half_dim - least) * fade
         noisy = levels * rng.normal(1, 0.06, len(sigmas))
-        line = {"step": step, keys.TRAIN_LOSS: noisy.mean(), keys.STEPS_PER_SEC: 21.5}
+        line = {"step": step, keys.TRAIN_LOSS: noisy.mean()}
         line |= {keys.level_key(keys.TRAIN_LOSS, i): v for i, v in enumerate(noisy)}
         log.append({name: float(value) for name, value in line.items()} | {"step": step})
         if validated and step % 250 == 0:
@@ -113,7 +113,6 @@ def results(
             "num_samples": num_samples,
             "network_evaluations_per_image": 100 * num_levels,
             "flops_per_evaluation": 10**6,
-            "seconds": 83.0,
             "block_size": 100,
             "seed": 1234,
         },

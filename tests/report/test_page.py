@@ -146,6 +146,18 @@ def test_the_distance_of_samples_stands_beside_that_of_held_out_images(
     assert f"(classifier, layer 128). {expected}" in written(results, params).text
 
 
+def test_what_prepare_said_of_the_files_stands_with_the_data(
+    make_results: Results, params: Params
+) -> None:
+    results = make_results()
+    silent = written(results, params)
+    assert "had to say" not in silent.text
+    notices = ["passed over: 12 .gif", "followed: links to 3 of the images & <more>"]
+    told = written(replace(results, data=results.data | {"notices": notices}), params)
+    assert "had to say of the files: passed over: 12 .gif followed: links to 3" in told.text
+    assert "& <more>" in told.text
+
+
 def test_the_baseline_stands_beside_as_many_samples(make_results: Results, params: Params) -> None:
     results = make_results()
     page = written(results, params)
@@ -221,7 +233,6 @@ def test_cost_counts_images_and_evaluations(make_results: Results, params: Param
     assert counted.evaluations_per_image == 1000
     assert counted.images_seen == params.train.num_steps * params.train.batch_size
     assert counted.passes == pytest.approx(counted.images_seen / 160)
-    assert counted.steps_per_sec == 21.5
 
 
 def test_the_report_loads_no_torch() -> None:

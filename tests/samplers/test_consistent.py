@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ncsn.noise import geometric_sigmas
+from ncsn.samplers.annealing import sample
 from ncsn.samplers.consistent import consistent_annealed, consistent_noise_scales
 
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
@@ -38,10 +39,10 @@ def test_states_around_a_point_have_the_std_of_the_next_level() -> None:
         return torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
     start = point + SIGMAS[0] * noise(torch.zeros(count, 1, dtype=torch.float64))
-    x = consistent_annealed(
-        score_fn, start, SIGMAS, epsilon=epsilon(0.8), noise=noise,
-        on_level=lambda level, x: seen.append((level, float(x.std()))),
-    )  # fmt: skip
+    kernel = consistent_annealed(SIGMAS, epsilon=epsilon(0.8))
+    x = sample(
+        kernel, score_fn, start, noise, lambda level, x: seen.append((level, float(x.std())))
+    )
     assert [level for level, _ in seen] == list(range(10))
     for level, std in seen[:-1]:
         assert abs(std / float(SIGMAS[level + 1]) - 1) < 4 / math.sqrt(2 * count)
@@ -49,13 +50,11 @@ def test_states_around_a_point_have_the_std_of_the_next_level() -> None:
 
 
 def test_denoising_ends_at_the_point() -> None:
-    x = consistent_annealed(
+    x = sample(
+        consistent_annealed(SIGMAS, epsilon=epsilon(0.8), final_denoise=True),
         lambda x, level: (0.3 - x) / SIGMAS[level][:, None] ** 2,
         torch.ones(4, 2, dtype=torch.float64),
-        SIGMAS,
-        epsilon=epsilon(0.8),
-        noise=torch.ones_like,
-        final_denoise=True,
+        torch.ones_like,
     )
     torch.testing.assert_close(x, torch.full_like(x, 0.3))
 
@@ -72,9 +71,7 @@ def test_eta_is_half_of_epsilon_over_the_last_variance() -> None:
 
 def test_the_complaint_names_range_and_value() -> None:
     with pytest.raises(ValueError, match=r"between 8\.01e-05 and 0\.0003199, got 2e-05"):
-        consistent_annealed(
-            lambda x, level: x, torch.zeros(1, 2), SIGMAS, epsilon=2e-5, noise=torch.zeros_like
-        )
+        consistent_annealed(SIGMAS, epsilon=2e-5)
 
 
 def test_the_start_is_not_modified_and_the_chain_counts_its_calls() -> None:
@@ -85,7 +82,8 @@ def test_the_start_is_not_modified_and_the_chain_counts_its_calls() -> None:
         return torch.zeros_like(x)
 
     start = torch.ones(3, 2)
-    x = consistent_annealed(lambda x, level: -x, start, SIGMAS, epsilon=epsilon(1.0), noise=noise)
+    kernel = consistent_annealed(SIGMAS, epsilon=epsilon(1.0))
+    x = sample(kernel, lambda x, level: -x, start, noise)
     assert torch.equal(start, torch.ones(3, 2)) and x.shape == start.shape
     assert calls == [3] * 9
 
@@ -95,12 +93,24 @@ def test_samples_do_not_depend_on_the_batch() -> None:
 
     def draw(rows: slice) -> Tensor:
         steps = iter(z[:, rows])
-        return consistent_annealed(
+        return sample(
+            consistent_annealed(SIGMAS, epsilon=epsilon(1.0)),
             lambda x, level: torch.tanh(-x) * (level + 1)[:, None],
             torch.ones(6, 2)[rows],
-            SIGMAS,
-            epsilon=epsilon(1.0),
-            noise=lambda x: next(steps),
+            lambda x: next(steps),
         )
 
     assert torch.equal(draw(slice(0, 6)), torch.cat([draw(slice(0, 2)), draw(slice(2, 6))]))
+
+
+@pytest.mark.parametrize("sigmas", [[0.1], [0.2, 0.1]])
+def test_short_ladders_have_their_range_too(sigmas: list[float]) -> None:
+    """0 < eta < 2 for a single level, 1 - gamma < eta < 1 + gamma for two."""
+    ladder = torch.tensor(sigmas)
+    gamma = sigmas[-1] / sigmas[0]
+    for eta in (1 - gamma + 0.01, 1 + gamma - 0.01):
+        scales = consistent_noise_scales(ladder, 2 * eta * 0.1**2)
+        assert scales.dtype == torch.float64 and torch.isfinite(scales).all()
+    for eta in (1 - gamma - 0.01, 1 + gamma + 0.01):
+        with pytest.raises(ValueError, match="1 - gamma"):
+            consistent_noise_scales(ladder, 2 * eta * 0.1**2)

@@ -5,7 +5,8 @@ import torch
 
 from ncsn.noise import geometric_sigmas
 from ncsn.rng import generator
-from ncsn.samplers.inpainting import inpaint
+from ncsn.samplers.annealing import sample
+from ncsn.samplers.inpainting import inpainting
 
 SIGMAS = geometric_sigmas(2.0, 0.05, 12)
 
@@ -28,16 +29,8 @@ def test_unknown_pixels_follow_the_conditional_gaussian():
         torch.tensor([given, 0.0], dtype=torch.float64).view(1, 1, 1, 2).expand(40_000, 1, 1, 2)
     )
     mask = torch.tensor([True, False]).view(1, 1, 1, 2)
-    x = inpaint(
-        score_fn,
-        torch.zeros_like(known),
-        known,
-        mask,
-        SIGMAS,
-        epsilon=0.05**2 * 0.5,
-        steps_per_level=40,
-        noise=_noise(),
-    )
+    kernel = inpainting(known, mask, SIGMAS, epsilon=0.05**2 * 0.5, steps_per_level=40)
+    x = sample(kernel, score_fn, torch.zeros_like(known), _noise())
     assert torch.equal(x[..., 0], known[..., 0])
     assert float(x[..., 1].mean()) == pytest.approx(correlation * given, abs=0.08)
     assert float(x[..., 1].var()) == pytest.approx(1 - correlation**2, rel=0.15)
@@ -54,8 +47,8 @@ def test_the_score_sees_known_pixels_with_the_noise_of_their_level():
     mask = torch.tensor([True, False])
     start = torch.rand(known.shape, generator=generator("start"))
     before = start.clone()
-    options = {"epsilon": 1e-4, "steps_per_level": 2}
-    inpaint(score_fn, start, known, mask, SIGMAS, noise=_noise(), **options)
+    kernel = inpainting(known, mask, SIGMAS, epsilon=1e-4, steps_per_level=2)
+    sample(kernel, score_fn, start, _noise())
     assert torch.equal(start, before)
     assert [level for level, _, _ in seen] == [i for i in range(12) for _ in range(2)]
     for level, spread, _ in seen:
@@ -72,9 +65,23 @@ def test_a_last_denoising_moves_unknown_pixels_to_the_mean_of_the_clean_image():
 
     known = torch.full((50, 1, 1, 2), 0.9)
     mask = torch.tensor([True, False])
-    options = {"epsilon": 0.05**2 * 0.5, "steps_per_level": 5, "noise": _noise()}
-    x = inpaint(
-        score_fn, torch.zeros_like(known), known, mask, sigmas, final_denoise=True, **options
-    )
+    options = {"epsilon": 0.05**2 * 0.5, "steps_per_level": 5}
+    kernel = inpainting(known, mask, sigmas, final_denoise=True, **options)
+    x = sample(kernel, score_fn, torch.zeros_like(known), _noise())
     assert torch.equal(x[..., 0], known[..., 0])
     torch.testing.assert_close(x[..., 1], torch.full((50, 1, 1), 0.25))
+
+
+def test_known_pixels_carry_the_known_image_plus_the_noise_of_the_level():
+    """Line 5 of Algorithm 2, y = known + sigma_i z, on the very numbers that are drawn."""
+    seen = []
+
+    def score_fn(x, level):
+        seen.append(x[0, 0, 0, 0].item())
+        return torch.zeros_like(x)
+
+    known = torch.full((1, 1, 1, 2), 0.3, dtype=torch.float64)
+    mask = torch.tensor([True, False])
+    kernel = inpainting(known, mask, SIGMAS, epsilon=1e-4, steps_per_level=1)
+    sample(kernel, score_fn, torch.zeros_like(known), torch.ones_like)
+    assert seen == pytest.approx([0.3 + sigma for sigma in SIGMAS.tolist()])

@@ -1,13 +1,14 @@
 """Laws of the discretised chains, known in closed form."""
 
-from functools import partial
+from dataclasses import replace
 
 import pytest
 import torch
 
 from ncsn.noise import geometric_sigmas
 from ncsn.rng import generator
-from ncsn.samplers.langevin import annealed_alphas, annealed_langevin, langevin_step
+from ncsn.samplers.annealing import anneal, sample
+from ncsn.samplers.langevin import annealed_alphas, annealed_langevin, at_level, langevin_step
 
 
 def _noise(*name, dtype=torch.float64):
@@ -60,12 +61,11 @@ def test_annealing_a_gaussian_gives_the_variance_of_the_recursion():
             variance *= (1 - alpha / 2 / (data_std**2 + sigma**2)) ** 2
             variance += alpha
     start = _noise("start")(torch.empty(200_000))
-    run = partial(
-        annealed_langevin, score_fn, start, sigmas, epsilon=epsilon, steps_per_level=steps
-    )
-    x = run(noise=_noise("chain"))
+    kernel = annealed_langevin(sigmas, epsilon=epsilon, steps_per_level=steps)
+    x = sample(kernel, score_fn, start, _noise("chain"))
     assert float(x.var()) == pytest.approx(variance, rel=0.015)
-    denoised = run(noise=_noise("chain"), final_denoise=True)
+    kernel = replace(kernel, final_denoise=True)
+    denoised = sample(kernel, score_fn, start, _noise("chain"))
     shrink = 1 - 0.1**2 / (data_std**2 + 0.1**2)
     torch.testing.assert_close(denoised, shrink * x)
 
@@ -79,15 +79,13 @@ def test_the_last_step_is_in_the_result_and_levels_are_told():
         return torch.zeros_like(x)
 
     sigmas = geometric_sigmas(1.0, 0.1, 3)
-    x = annealed_langevin(
-        score_fn,
-        torch.zeros(2, 1, dtype=torch.float64),
-        sigmas,
-        epsilon=0.01,
-        steps_per_level=2,
-        noise=torch.ones_like,
-        on_level=lambda level, state: levels.append((level, float(state[0]))),
-    )
+    kernel = annealed_langevin(sigmas, epsilon=0.01, steps_per_level=2)
+    start = torch.zeros(2, 1, dtype=torch.float64)
+
+    def tell(level, x):
+        levels.append((level, float(x[0])))
+
+    x = sample(kernel, score_fn, start, torch.ones_like, tell)
     assert calls == [[i, i] for i in (0, 0, 1, 1, 2, 2)]
     jumps = annealed_alphas(sigmas, 0.01).sqrt().repeat_interleave(2).cumsum(0)
     assert float(x[0]) == pytest.approx(float(jumps[-1]))
@@ -98,12 +96,49 @@ def test_the_last_step_is_in_the_result_and_levels_are_told():
 def test_the_start_is_not_modified():
     x = torch.rand(2, 3, generator=generator("start"))
     before = x.clone()
-    annealed_langevin(
-        lambda x, _: -x,
-        x,
-        torch.tensor([1.0, 0.5]),
-        epsilon=0.1,
-        steps_per_level=1,
-        noise=_noise("n", dtype=torch.float32),
-    )
+    kernel = annealed_langevin(torch.tensor([1.0, 0.5]), epsilon=0.1, steps_per_level=1)
+    sample(kernel, lambda x, _: -x, x, _noise("n", dtype=torch.float32))
     assert torch.equal(x, before)
+
+
+def test_the_caller_owns_the_loop():
+    """A chain can be left after any level, and nothing is computed that nobody asks for."""
+    calls = []
+
+    def score_fn(x, level):
+        calls.append(int(level[0]))
+        return -x
+
+    kernel = annealed_langevin(geometric_sigmas(1.0, 0.1, 4), epsilon=0.01, steps_per_level=2)
+    start = torch.ones(2, 1, dtype=torch.float64)
+    states = anneal(kernel, score_fn, start, torch.zeros_like)
+    assert calls == []
+    first, second = next(states), next(states)
+    assert calls == [0, 0, 1, 1] and not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("final_denoise", [False, True])
+def test_the_chain_without_annealing_settles_at_the_variance_of_its_fixed_step(final_denoise):
+    """On data at 0, level L is N(0, s^2), and the chain has s^2 / (1 - alpha / (4 s^2))."""
+    sigmas, levels, draws = geometric_sigmas(1.0, 0.5, 3), [], generator("single")
+
+    def score_fn(x, level):
+        levels.append(set(level.tolist()))
+        return -x / sigmas[level][:, None] ** 2
+
+    start = torch.zeros(100_000, 1, dtype=torch.float64)
+    kernel = annealed_langevin(
+        sigmas[2:], epsilon=0.2, steps_per_level=40, final_denoise=final_denoise
+    )
+    x = sample(
+        kernel,
+        at_level(score_fn, 2),
+        start,
+        lambda x: torch.randn(x.shape, generator=draws, dtype=x.dtype),
+    )
+    assert levels == [{2}] * (40 + final_denoise)
+    assert float(start.abs().max()) == 0
+    if final_denoise:
+        assert float(x.abs().max()) < 1e-12  # the mean of the clean point
+    else:
+        assert float(x.var()) == pytest.approx(0.25 / (1 - 0.2 / (4 * 0.25)), rel=0.02)

@@ -125,15 +125,28 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> Path:
-    """The main tree, with one commit; DVC and git see no settings of this machine."""
+def project(settled: Path) -> Path:
+    """The main tree, with one commit."""
+    main = settled / "main"
+    write_project(main)
+    commit_all(main)
+    return main
+
+
+@pytest.fixture
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> Path:
+    """A folder for projects, in which DVC and git see no settings of this machine."""
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.delenv("TEST_STEP_SEC", raising=False)
     (tmp_path / "gitconfig").write_text("[user]\nname = A\nemail = a@example.org\n")
-    main = tmp_path / "main"
+    return tmp_path
+
+
+def write_project(main: Path) -> None:
+    """Writes the small project's files, as a download without git has them."""
     for name, text in SCRIPTS.items():
         _write(main / "pipeline" / f"{name}.py", HEAD + text)
     _write(main / "src" / "scale.py", "SCALE = 100\n")
@@ -142,15 +155,30 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> Path
     _write(main / ".dvc" / "config", (REPOSITORY / ".dvc" / "config").read_text())
     _write(main / ".dvc" / ".gitignore", "/config.local\n/tmp\n/cache\n")
     _write(main / ".gitignore", (REPOSITORY / ".gitignore").read_text())
-    git(main, "init", "--quiet", "--initial-branch", "main")
-    git(main, "add", ".")
-    git(main, "commit", "--quiet", "-m", "all")
-    return main
+
+
+def commit_all(top: Path) -> None:
+    """Makes a git repository of a folder, with one commit."""
+    git(top, "init", "--quiet", "--initial-branch", "main")
+    git(top, "add", ".")
+    git(top, "commit", "--quiet", "-m", "all")
 
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+@pytest.fixture(name="write_project")
+def write_project_fixture() -> Callable[[Path], None]:
+    """Writes the small project's files into a folder."""
+    return write_project
+
+
+@pytest.fixture(name="commit_all")
+def commit_all_fixture() -> Callable[[Path], None]:
+    """Makes a git repository of a folder."""
+    return commit_all
 
 
 @pytest.fixture(name="git")

@@ -110,7 +110,7 @@ _STAGE_PARAMS = {
 
 def _rows_of(step: int) -> list[dict[str, float]]:
     loss = 10 + 100 / step
-    row = {"step": step, "train/loss": loss, "train/steps_per_sec": 25.0}
+    row = {"step": step, "train/loss": loss}
     row |= {f"train/loss_level_{i:02d}": loss * (i + 1) / 10 for i in range(NUM_LEVELS)}
     return [row] if step % 250 else [row, {"step": step, "val/loss": loss + 1}]
 

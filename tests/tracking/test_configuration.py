@@ -9,7 +9,9 @@ import pytest
 
 from ncsn.build.score_net import build_score_net, trained_sigmas
 from ncsn.checkpoint import Checkpoint, save_checkpoint
+from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
 from ncsn.params import load_params
+from ncsn.times import note_seconds
 from ncsn.tracking.configuration import present_run, publish_configuration
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import present_key
@@ -72,6 +74,18 @@ def test_the_run_holds_what_decides_and_what_came_out(project: Path) -> None:
     assert num_images >= 4  # three previews and the samples
 
 
+def test_the_seconds_stand_in_the_run_where_they_were_measured(project: Path) -> None:
+    run_id = _publish()["run_id"]
+    unmeasured = _store().client.get_run(run_id).data.metrics
+    assert not {TRAIN_DURATION_SEC, SAMPLE_DURATION_SEC} & set(unmeasured)
+    paths = load_params("paths").paths
+    note_seconds(paths.train_log, 83.21, paths.work)
+    note_seconds(paths.samples, 7.0, paths.work)
+    assert _publish()["run_id"] == run_id
+    metrics = _store().client.get_run(run_id).data.metrics
+    assert (metrics[TRAIN_DURATION_SEC], metrics[SAMPLE_DURATION_SEC]) == (83.2, 7.0)
+
+
 def test_the_way_back_finds_the_old_run(project: Path, edit_params: Edit) -> None:
     first = _publish()
     edit_params("sampler", "steps_per_level", 11)
@@ -99,7 +113,7 @@ def test_a_training_that_was_cut_back_leaves_no_point_twice(
     log = project / "work" / "train_log.jsonl"
     for steps in (400, 250, 700):  # killed at 400, resumed from a checkpoint at 250
         write_log(log, steps)
-        publish_training(store.client, run_id, log, project / "none")
+        publish_training(store.client, run_id, [log], project / "none")
     steps = [m.step for m in store.client.get_metric_history(run_id, "train/loss")]
     assert sorted(steps) == list(range(50, 701, 50))
     assert _publish()["run_id"] == run_id

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ncsn.follow import SWITCH, following
+from ncsn.keys import STEPS_PER_SEC
 from ncsn.params import load_params
 from ncsn.tracking.configuration import present_run
 from ncsn.tracking.follow import follow
@@ -20,8 +21,9 @@ from ncsn.tracking.store import Store, open_store
 Write = Callable[[Path, int], None]
 TRAINING = """
 import time
+from pathlib import Path
 from ncsn.follow import following
-with following("work/log.jsonl", "work/previews", poll_sec=0.1):
+with following([Path("work/log.jsonl")], Path("work/previews"), poll_sec=0.1):
     time.sleep(120)
 """
 
@@ -53,21 +55,25 @@ def _followed(monkeypatch: pytest.MonkeyPatch, log: Path, word: str) -> None:
     os.close(writer)
     with open(reader) as ended:
         monkeypatch.setattr(sys, "stdin", ended)
-        follow(log, log.parent / "previews", poll_sec=0.1)
+        follow([log], log.parent / "previews", poll_sec=0.1)
 
 
 def test_a_growing_log_is_mirrored_while_it_grows(
     project: Path, write_log: Write, write_preview: Write
 ) -> None:
     log, previews = project / "work" / "log.jsonl", project / "work" / "previews"
+    speed = project / "work" / "speed.jsonl"
     store, run_id = _opened()
-    with following(log, previews, poll_sec=0.1):
+    with following([log, speed], previews, poll_sec=0.1):
         write_log(log, 200)
         _wait_for(store, run_id, "RUNNING", [50, 100, 150, 200])
         write_log(log, 300)
         write_preview(previews, 300)
+        speed.write_text('{"step": 300, "train/steps_per_sec": 25.0}\n')
     # the last pass brings what came after the last look
     assert _state(store, run_id) == ("RUNNING", [50, 100, 150, 200, 250, 300])
+    history = store.client.get_metric_history(run_id, STEPS_PER_SEC)
+    assert [(point.step, point.value) for point in history] == [(300, 25.0)]
     assert any("+step+300+" in i.path for i in store.client.list_artifacts(run_id, "images"))
 
 
@@ -117,7 +123,7 @@ def test_a_failure_of_the_training_is_told_and_passed_on(
     monkeypatch.setattr(sys, "executable", str(follower))
     monkeypatch.delenv(SWITCH, raising=False)
     for error, word in ((ZeroDivisionError, "failed"), (KeyboardInterrupt, "killed")):
-        with pytest.raises(error), following(project / "log", project / "p"):
+        with pytest.raises(error), following([project / "log"], project / "p"):
             raise error
         assert said.read_text() == word
 
@@ -125,7 +131,7 @@ def test_a_failure_of_the_training_is_told_and_passed_on(
 def test_the_switch_turns_it_off(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "0")
     monkeypatch.setattr(subprocess, "Popen", None)
-    with following(project / "log", project / "p"):
+    with following([project / "log"], project / "p"):
         pass
 
 
@@ -135,6 +141,6 @@ def test_a_follower_that_cannot_start_does_not_stop_the_training(
     monkeypatch.delenv(SWITCH, raising=False)
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     done = False
-    with following(project / "log", project / "p"):
+    with following([project / "log"], project / "p"):
         done = True
     assert done and "live tracking not started" in capfd.readouterr().err

@@ -1,31 +1,32 @@
 """From the section sampler to a chain."""
 
-from collections.abc import Callable
-from functools import partial
-
 from torch import Tensor
 
 from ncsn.params import SamplerParams
+from ncsn.samplers.annealing import Kernel
 from ncsn.samplers.consistent import consistent_annealed
-from ncsn.samplers.langevin import NoiseFn, OnLevel, ScoreFn, annealed_langevin
-
-Chain = Callable[[ScoreFn, Tensor, NoiseFn, OnLevel | None], Tensor]
+from ncsn.samplers.langevin import annealed_langevin
 
 
-def build_sampler(params: SamplerParams, sigmas: Tensor) -> Chain:
-    """Returns the chain (score_fn, start, noise, on_level) -> samples."""
-    options: dict[str, float] = {
-        "epsilon": params.epsilon,
-        "final_denoise": params.final_denoise,
-    }
-    sampler: Callable[..., Tensor] = consistent_annealed
-    if params.name == "annealed_langevin":
-        sampler = partial(annealed_langevin, steps_per_level=params.steps_per_level)
+def build_sampler(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    """Returns the chain of the section sampler on a ladder."""
+    return _SAMPLERS[params.name](params, sigmas)
 
-    def chain(score_fn: ScoreFn, x: Tensor, noise: NoiseFn, on_level: OnLevel | None) -> Tensor:
-        return sampler(score_fn, x, sigmas, noise=noise, on_level=on_level, **options)
 
-    return chain
+def _annealed_langevin(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    return annealed_langevin(
+        sigmas,
+        epsilon=params.epsilon,
+        steps_per_level=params.steps_per_level,
+        final_denoise=params.final_denoise,
+    )
+
+
+def _consistent_annealed(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    return consistent_annealed(sigmas, epsilon=params.epsilon, final_denoise=params.final_denoise)
+
+
+_SAMPLERS = {"annealed_langevin": _annealed_langevin, "consistent_annealed": _consistent_annealed}
 
 
 def evaluations_per_image(params: SamplerParams, num_levels: int) -> int:

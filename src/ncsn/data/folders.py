@@ -4,162 +4,176 @@ Files are listed and their headers read first; pixels are read one image at a ti
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from ncsn.data import celeba
+from ncsn.data.decoding import is_grey, read_image
 from ncsn.data.images import ImageList, RawSplits
+from ncsn.data.listing import IMAGE_SUFFIXES, File, Listing, listed
+from ncsn.data.remarks import Remarks
+from ncsn.data.split_folders import refuse_inner_splits, split_folders
 from ncsn.errors import UserError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_GREY_MODES = ("1", "L", "LA")
-_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-_PARTITION = "list_eval_partition.txt"
-_PARTITION_TRAIN, _PARTITION_TEST = "0", "2"  # 1 is CelebA's validation split
+_Groups = dict[str, list[File]]  # images by folder; under "" those in none
 
 
 def read_folder(path: str | Path) -> RawSplits:
-    """Lists a folder of png, jpg and webp images.
+    """Lists a folder of images (IMAGE_SUFFIXES).
 
-    Subfolders `train` and `test` are the splits, where both exist. Within a split, subfolders are
-    classes, numbered in the order of their names; without any, there are no labels. Files and
-    folders whose name starts with a dot are passed over. Images are grey if all of them are, else
-    RGB; transparency is dropped, EXIF rotation applied.
+    Subfolders `train` and `test` are the splits, where both exist (see `split_folders`). Within a
+    split, subfolders are classes, numbered in the order of their names; without any, there are no
+    labels. Files and folders whose name starts with a dot are left out, other files counted.
+    Images are grey if all of them are, else RGB.
 
     Raises:
-        UserError: no such folder, only one of `train` and `test`, no images, images both beside
-            and in class folders, a class that only `test` has, or an image that cannot be read.
+        UserError: a folder that cannot be read, unclear splits, no images, images both beside and
+            in class folders, a class that only `test` has, or an image that cannot be read.
     """
-    root = _folder(path)
-    halves = [name for name in ("train", "test") if (root / name).is_dir()]
-    if not halves:
-        classes = _class_names(root)
-        files = _labelled_files(root, classes)
-        return RawSplits(_image_list(*files, grey=_all_grey(files[0])), None)
-    if len(halves) == 1:
-        raise UserError(f"{root}: has {halves[0]}/ only; give both train/ and test/, or neither")
-    classes = _class_names(root / "train")
-    if extra := sorted(set(_class_names(root / "test")) - set(classes)):
-        raise UserError(f"{root / 'test'}: class {extra[0]} is not in {root / 'train'}")
-    train = _labelled_files(root / "train", classes)
-    test = _labelled_files(root / "test", classes)
+    root = Path(path)
+    found, remarks = listed(root), Remarks()
+    images = _images(found, remarks)
+    top, filled = _grouped(images, 0), _filled(images)
+    halves = split_folders(root, [name for name in top if name])
+    if halves is not None:
+        return _two_splits(root, halves, top, filled, remarks)
+    refuse_inner_splits(root, [name for name in filled if "/" in name])
+    files = _labelled(root, top, _class_names(top), root)
+    return RawSplits(_image_list(*files, remarks, grey=_all_grey(files[0])), None, remarks)
+
+
+def _two_splits(
+    root: Path, halves: tuple[str, str], top: _Groups, filled: Sequence[str], remarks: Remarks
+) -> RawSplits:
+    for half in halves:
+        inner = [name.removeprefix(f"{half}/") for name in filled if name.startswith(f"{half}/")]
+        refuse_inner_splits(root / half, [name for name in inner if "/" in name])
+    if beside := sum(len(files) for name, files in top.items() if name not in halves):
+        remarks.passed_over[f"image(s) beside {halves[0]}/ and {halves[1]}/"] = beside
+    groups = [_grouped(top[half], 1) for half in halves]
+    classes, of_test = (_class_names(group) for group in groups)
+    if extra := sorted(set(of_test) - set(classes)):
+        raise UserError(f"{root / halves[1]}: class {extra[0]} is not in {root / halves[0]}")
+    train, test = (
+        _labelled(root, group, classes, root / half)
+        for group, half in zip(groups, halves, strict=True)
+    )
     grey = _all_grey([*train[0], *test[0]])
-    return RawSplits(_image_list(*train, grey=grey), _image_list(*test, grey=grey))
+    return RawSplits(
+        _image_list(*train, remarks, grey=grey), _image_list(*test, remarks, grey=grey), remarks
+    )
 
 
 def read_celeba(path: str | Path) -> RawSplits:
-    """Lists CelebA's images, split by `list_eval_partition.txt` in the folder or beside it.
+    """Lists CelebA's images, split by its own list where that is found (see `celeba`).
 
-    Partition 0 is the train split and 2 the test split; 1 (validation) is in neither. Without the
-    file there is no test split.
+    The validation split is in neither. Without the list there is no test split.
 
     Raises:
-        UserError: no such folder, no images, or an image that the partition does not name.
+        UserError: a folder that cannot be read, no images, or an image that the list does not
+            name.
     """
-    root = _folder(path)
-    files = _image_files(root)
+    root = celeba.image_folder(Path(path))
+    found, remarks = listed(root), Remarks()
+    groups = _grouped(_images(found, remarks), 0)
+    if deeper := sum(len(files) for name, files in groups.items() if name):
+        remarks.passed_over["image(s) in subfolders"] = deeper
+    files = [root / file.name for file in groups.get("", [])]
     if not files:
-        raise UserError(f"{root}: holds no images ({', '.join(_SUFFIXES)})")
-    found = [p for p in (root / _PARTITION, root.parent / _PARTITION) if p.is_file()]
-    if not found:
-        return RawSplits(_image_list(files, None, grey=False), None)
-    partition = _partition(found[0])
-    if unnamed := [file for file in files if file.name not in partition]:
-        raise UserError(f"{found[0]}: does not name {unnamed[0].name}, which is in {root}")
+        raise _empty(root)
+    partition = celeba.partition_file(root)
+    if partition is None:
+        sought = " or ".join(celeba.PARTITIONS)
+        remarks.sentences.append(f"no {sought} found: test images are drawn at random")
+        return RawSplits(_image_list(files, None, remarks, grey=False), None, remarks)
+    splits = celeba.read_partition(partition)
+    if unnamed := [file for file in files if file.name not in splits]:
+        raise UserError(f"{partition}: does not name {unnamed[0].name}, which is in {root}")
+    if absent := len(splits) - len(files):
+        among = f"{absent:,} of the {len(splits):,} images that {partition.name} names"
+        remarks.sentences.append(f"not there: {among}")
+    parts = {
+        part: [file for file in files if splits[file.name] == part]
+        for part in (celeba.TRAIN, celeba.VALIDATION, celeba.TEST)
+    }
+    if validation := len(parts[celeba.VALIDATION]):
+        remarks.passed_over["image(s) of the validation split"] = validation
     train, test = (
-        _image_list([f for f in files if partition[f.name] == part], None, grey=False)
-        for part in (_PARTITION_TRAIN, _PARTITION_TEST)
+        _image_list(parts[part], None, remarks, grey=False) for part in (celeba.TRAIN, celeba.TEST)
     )
-    return RawSplits(train, test)
+    return RawSplits(train, test, remarks)
 
 
-def read_image(path: Path, *, grey: bool) -> np.ndarray:
-    """Reads an image file as uint8, shape (H, W, 1) if `grey`, else (H, W, 3).
+def _images(found: Listing, remarks: Remarks) -> list[File]:
+    """The images of a listing; all else is counted."""
+    images = [file for file in found.files if file.is_image]
+    remarks.passed_over.update(found.passed_over)
+    for file in found.files:
+        if not file.is_image:
+            suffix = PurePosixPath(file.name).suffix.lower()
+            remarks.passed_over[suffix or "file(s) without a suffix"] += 1
+    if empty := len(set(found.folders).difference(_filled(images))):
+        remarks.passed_over["folder(s) without images"] = empty
+    if linked := sum(file.is_linked for file in images):
+        remarks.sentences.append(f"followed: links to {linked:,} of the images")
+    return images
 
-    Raises:
-        UserError: not an image, damaged, or with more than 8 bits a channel.
-    """
-    try:
-        with Image.open(path) as image:
-            _check_mode(image, path)
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from None
-    return pixels.reshape(*pixels.shape[:2], 1 if grey else 3)
+
+def _filled(images: Sequence[File]) -> list[str]:
+    """Folders that hold an image, at any depth, in the order of the images."""
+    filled: dict[str, None] = {}
+    for image in images:
+        folder = image.name.rpartition("/")[0]
+        while folder and folder not in filled:
+            filled[folder] = None
+            folder = folder.rpartition("/")[0]
+    return list(filled)
 
 
-def _image_list(files: Sequence[Path], labels: np.ndarray | None, *, grey: bool) -> ImageList:
+def _grouped(images: Sequence[File], depth: int) -> _Groups:
+    """Images by the part `depth` of their path, in their order; loose ones under ""."""
+    groups: _Groups = {}
+    for image in images:
+        parts = image.name.split("/", depth + 1)
+        groups.setdefault(parts[depth] if len(parts) > depth + 1 else "", []).append(image)
+    return groups
+
+
+def _class_names(groups: _Groups) -> list[str]:
+    return sorted(name for name in groups if name)
+
+
+def _labelled(
+    root: Path, groups: _Groups, classes: Sequence[str], folder: Path
+) -> tuple[list[Path], np.ndarray | None]:
+    """Files and labels of a split; `folder` names it in messages."""
+    loose = [root / file.name for file in groups.get("", [])]
+    if classes and loose:
+        raise UserError(f"{folder}: holds images ({loose[0].name}, ...) beside class folders")
+    if not classes and not loose:
+        raise _empty(folder)
+    if not classes:
+        return loose, None
+    by_class = [groups.get(name, []) for name in classes]
+    labels = np.repeat(np.arange(len(classes)), [len(files) for files in by_class])
+    return [root / file.name for files in by_class for file in files], labels.astype(np.int64)
+
+
+def _image_list(
+    files: Sequence[Path], labels: np.ndarray | None, remarks: Remarks, *, grey: bool
+) -> ImageList:
     return ImageList(
         len(files),
-        lambda index: read_image(files[index], grey=grey),
+        lambda index: read_image(files[index], remarks.converted, grey=grey),
         lambda index: str(files[index]),
         labels,
     )
 
 
-def _labelled_files(folder: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray | None]:
-    loose = _image_files(folder)
-    if classes and loose:
-        raise UserError(f"{folder}: holds images ({loose[0].name}, ...) beside class folders")
-    if not classes and not loose:
-        raise UserError(f"{folder}: holds no images ({', '.join(_SUFFIXES)})")
-    if not classes:
-        return loose, None
-    by_class = [_image_files(folder / name, deep=True) for name in classes]
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in by_class])
-    return [file for files in by_class for file in files], labels.astype(np.int64)
-
-
-def _class_names(folder: Path) -> list[str]:
-    return sorted(
-        child.name
-        for child in folder.iterdir()
-        if child.is_dir() and not child.name.startswith(".") and _image_files(child, deep=True)
-    )
-
-
-def _image_files(folder: Path, *, deep: bool = False) -> list[Path]:
-    """Images in `folder` in the order of their paths; [] where the folder does not exist."""
-    found = folder.rglob("*") if deep else folder.glob("*")
-    return sorted(
-        file
-        for file in found
-        if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
-
-
 def _all_grey(files: Sequence[Path]) -> bool:
-    return all(_is_grey(file) for file in files)
+    return all(is_grey(file) for file in files)
 
 
-def _is_grey(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            _check_mode(image, path)
-            return image.mode in _GREY_MODES
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _check_mode(image: Image.Image, path: Path) -> None:
-    # Pillow clips 16-bit grey to 255 when it converts, which would leave white images
-    if image.mode not in (*_GREY_MODES, *_COLOUR_MODES):
-        raise UserError(f"{path}: mode {image.mode}; images must have 8 bits a channel")
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: not a readable image ({error})")
-
-
-def _partition(path: Path) -> dict[str, str]:
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    if any(len(row) != 2 for row in rows):
-        raise UserError(f"{path}: each line must be a file name and 0, 1 or 2")
-    return dict(rows)
-
-
-def _folder(path: str | Path) -> Path:
-    if not Path(path).is_dir():
-        raise UserError(f"data.path (value {str(path)!r}): no such folder")
-    return Path(path)
+def _empty(folder: Path) -> UserError:
+    return UserError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")

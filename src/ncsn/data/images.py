@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ncsn.data.remarks import Remarks
 from ncsn.data.split import Split
 from ncsn.errors import UserError
 
@@ -32,10 +33,14 @@ class ImageList(NamedTuple):
 
 
 class RawSplits(NamedTuple):
-    """What a source has: its own test split, or None where data.test_fraction makes one."""
+    """What a source has: its own test split, or None where data.test_fraction makes one.
+
+    `remarks` grow while the images are read.
+    """
 
     train: ImageList
     test: ImageList | None
+    remarks: Remarks
 
 
 def array_images(split: Split, origin: str) -> ImageList:

@@ -3,6 +3,7 @@
 `sources` gives the images, `images` crops, resizes and stacks them, `statistics` describes them.
 """
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ class PreparedData(NamedTuple):
         train: images that are trained on.
         test: images held out.
         summary: name, count, shape, pixel statistics (0..255) and content hash of each split, and
-            the largest and median Euclidean distance between training images (pixels in [0, 1]).
+            the largest and median Euclidean distance between training images (pixels in [0, 1]);
+            `notices`, where there are any: what was passed over or converted, a line for each.
     """
 
     train: Split
@@ -67,17 +69,31 @@ def prepare(params: DataParams, seed: int, extractor: str | None = None) -> Prep
             f"data.name '{params.name}': train images are {size_text(train.images.shape[1:])}, "
             f"test images {size_text(test.images.shape[1:])}; they must agree"
         )
-    summary = {
+    summary: dict[str, Any] = {
         "name": params.name,
         "train": split_summary(train),
         "test": split_summary(test),
         "pairwise": pairwise_distances(train.images, seed)._asdict(),
     }
+    if twice := _in_both(train, test):
+        raw.remarks.sentences.append(f"in both splits: {twice:,} of the test images")
+    if notices := raw.remarks.lines():
+        summary["notices"] = notices
     return PreparedData(train, test, summary)
 
 
 def _labels(images: ImageList, indices: np.ndarray) -> np.ndarray | None:
     return None if images.labels is None else images.labels[indices]
+
+
+def _in_both(train: Split, test: Split) -> int:
+    """Number of test images whose pixels are those of a training image."""
+    known = {_digest(image) for image in train.images}
+    return sum(_digest(image) in known for image in test.images)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def _held_out(images: ImageList, params: DataParams, seed: int) -> np.ndarray:

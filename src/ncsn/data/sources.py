@@ -14,7 +14,9 @@ from ncsn.data.download import RemoteFile, fetched_files
 from ncsn.data.folders import read_celeba, read_folder
 from ncsn.data.images import RawSplits, array_images
 from ncsn.data.readers import read_cifar10, read_idx_split, read_npz_splits
+from ncsn.data.remarks import Remarks
 from ncsn.data.split import Split
+from ncsn.outside import existing, located
 from ncsn.params import DataParams
 
 
@@ -104,7 +106,7 @@ def public_paths(params: DataParams) -> list[Path]:
     """Returns where the files of the public data set `params.name` lie (see `fetched_files`)."""
     public = PUBLIC[params.name]
     return fetched_files(
-        public.files, params.name, params.root, (*params.mirrors, *public.mirrors)
+        public.files, params.name, located(params.root), (*params.mirrors, *public.mirrors)
     )
 
 
@@ -115,7 +117,7 @@ def _digits(params: DataParams) -> RawSplits:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     split = Split(images, digits.target.astype(np.int64))
-    return RawSplits(array_images(split, "digits"), None)
+    return RawSplits(array_images(split, "digits"), None, Remarks())
 
 
 def _idx(params: DataParams) -> RawSplits:
@@ -123,32 +125,29 @@ def _idx(params: DataParams) -> RawSplits:
     return RawSplits(
         array_images(read_idx_split(train_images, train_labels), str(train_images)),
         array_images(read_idx_split(test_images, test_labels), str(test_images)),
+        Remarks(),
     )
 
 
 def _cifar10(params: DataParams) -> RawSplits:
     (path,) = public_paths(params)
     train, test = read_cifar10(path)
-    return RawSplits(array_images(train, str(path)), array_images(test, str(path)))
+    return RawSplits(array_images(train, str(path)), array_images(test, str(path)), Remarks())
 
 
 def _npz(params: DataParams) -> RawSplits:
-    assert params.path is not None  # DataParams sees to it, here and below
-    train, test = read_npz_splits(params.path)
-    return RawSplits(
-        array_images(train, params.path),
-        None if test is None else array_images(test, params.path),
-    )
+    path = existing("data.path", params.path, "file")
+    train, test = read_npz_splits(path)
+    held_out = None if test is None else array_images(test, str(path))
+    return RawSplits(array_images(train, str(path)), held_out, Remarks())
 
 
 def _celeba(params: DataParams) -> RawSplits:
-    assert params.path is not None
-    return read_celeba(params.path)
+    return read_celeba(existing("data.path", params.path, "folder"))
 
 
 def _folder(params: DataParams) -> RawSplits:
-    assert params.path is not None
-    return read_folder(params.path)
+    return read_folder(existing("data.path", params.path, "folder"))
 
 
 SOURCES: Mapping[str, Callable[[DataParams], RawSplits]] = {

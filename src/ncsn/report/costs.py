@@ -1,19 +1,17 @@
-"""What the run took, stage by stage: counts and FLOPs, and the seconds that the stages noted."""
+"""What the run took, stage by stage, in counts and FLOPs: equal runs have equal ones."""
 
 from typing import NamedTuple
 
-from ncsn.log_rows import training_seconds
-from ncsn.progress import duration, quantity
+from ncsn.progress import quantity
 from ncsn.report.inputs import ReportInputs
 
 
 class StageCost(NamedTuple):
-    """One line of the table of costs, in words; `seconds` are of the machine that did the work."""
+    """One line of the table of costs, in words."""
 
     stage: str
     work: str
     flops: str
-    seconds: str
 
 
 def stage_costs(inputs: ReportInputs) -> list[StageCost]:
@@ -25,11 +23,9 @@ def stage_costs(inputs: ReportInputs) -> list[StageCost]:
             "sample",
             f"{evaluations:,} network evaluations",
             quantity(evaluations * sampling["flops_per_evaluation"], "FLOP"),
-            duration(sampling["seconds"]),
         )
     ]
     if training["flops"]:
         images = f"{training['num_images']:,} images forward and backward"
-        seconds = duration(training_seconds(inputs.log))
-        rows.insert(0, StageCost("train", images, quantity(training["flops"], "FLOP"), seconds))
+        rows.insert(0, StageCost("train", images, quantity(training["flops"], "FLOP")))
     return rows

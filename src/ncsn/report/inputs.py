@@ -5,13 +5,13 @@ Nothing is computed here. `tables` makes tidy data of it, `figures` and `grids` 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ncsn import keys
 from ncsn.data.split import checked_images
+from ncsn.errors import Missing
 from ncsn.io import read_npz
 from ncsn.params import PathsParams
 from ncsn.records import (
@@ -88,7 +88,6 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
     Raises:
         UserError: a file is missing or broken, or does not fit the others.
     """
-    has_oracle = Path(paths.oracle_summary).exists()
     trajectory = read_npz(paths.trajectory)
     metrics = read_metrics(paths.metrics, *_CONDITIONS)
     inputs = ReportInputs(
@@ -104,13 +103,20 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         sampling=read_record(paths.sample_summary, SampleRecord),
         training_cost=read_record(paths.train_cost, CostRecord),
         metrics=metrics | read_metrics(paths.oracle_metrics, _ORACLE_COUNT),
-        oracle=read_record(paths.oracle_summary, OracleRecord) if has_oracle else None,
+        oracle=_oracle(paths.oracle_summary),
         inpainting=read_npz(paths.inpainting),
         baseline=_images(paths.baseline),
         neighbours=read_record(paths.neighbours, NeighboursRecord),
     )
     _check(inputs, paths)
     return inputs
+
+
+def _oracle(path: str) -> dict[str, Any] | None:
+    try:
+        return read_record(path, OracleRecord)
+    except Missing:  # the stage need not have run
+        return None
 
 
 def _images(path: str, name: str = "images") -> np.ndarray:

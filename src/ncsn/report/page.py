@@ -12,10 +12,11 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ncsn import keys
+from ncsn.limits import unstable_step
 from ncsn.params import Params
 from ncsn.report.costs import stage_costs
 from ncsn.report.inputs import ReportInputs
-from ncsn.report.tables import Measured, Metric, least_level_losses, loss_curve, metric_sides
+from ncsn.report.tables import Measured, Metric, least_level_losses, metric_sides
 from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -23,7 +24,7 @@ HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
-    """What the run took, in counts; `steps_per_sec` is the median of the log, None without one."""
+    """What the run took, in counts."""
 
     evaluations_per_image: int
     num_samples: int
@@ -33,7 +34,6 @@ class Cost(NamedTuple):
     batch_size: int
     images_seen: int
     passes: float
-    steps_per_sec: float | None
 
 
 def render_page(
@@ -53,6 +53,7 @@ def render_page(
     template = page_template(TEMPLATE, {"number": number, "sides": metric_sides})
     return template.render(
         params=params,
+        notices=notices(params),
         configuration=configuration(params),
         metrics=metrics,
         floor_note=_floor_note(inputs),
@@ -77,6 +78,12 @@ def render_page(
     )
 
 
+def notices(params: Params) -> list[str]:
+    """Returns what a reader must know before the numbers, one sentence each."""
+    problem = unstable_step(params.noise, params.sampler)
+    return [problem] if problem else []
+
+
 def configuration(params: Params) -> dict[str, dict[str, str]]:
     """Returns the values that decide results, by section and key, as params.yaml writes them."""
     shown = [name for name in Params.model_fields if hasattr(params, name)]
@@ -95,7 +102,6 @@ def cost(inputs: ReportInputs, params: Params) -> Cost:
     """Returns the counts that a person weighs against the metrics."""
     num_steps = params.train.num_steps if inputs.training_sigmas else 0
     images_seen = num_steps * params.train.batch_size
-    speed = loss_curve(inputs.log, keys.STEPS_PER_SEC)["loss"]
     return Cost(
         evaluations_per_image=inputs.sampling["network_evaluations_per_image"],
         num_samples=inputs.sampling["num_samples"],
@@ -105,7 +111,6 @@ def cost(inputs: ReportInputs, params: Params) -> Cost:
         batch_size=params.train.batch_size,
         images_seen=images_seen,
         passes=images_seen / inputs.data["train"]["count"],
-        steps_per_sec=float(speed.median()) if len(speed) else None,
     )
 
 

@@ -3,22 +3,20 @@
 import torch
 from torch import Tensor
 
-from ncsn.samplers.langevin import NoiseFn, OnLevel, ScoreFn, annealed_alphas, langevin_step
+from ncsn.samplers.annealing import Kernel, State
+from ncsn.samplers.langevin import annealed_alphas, langevin_step
+from ncsn.types import NoiseFn
 
 
-def inpaint(
-    score_fn: ScoreFn,
-    x: Tensor,
+def inpainting(
     known: Tensor,
     mask: Tensor,
     sigmas: Tensor,
     *,
     epsilon: float,
     steps_per_level: int,
-    noise: NoiseFn,
     final_denoise: bool = False,
-    on_level: OnLevel | None = None,
-) -> Tensor:
+) -> Kernel:
     """Completes images whose pixels under `mask` are known (Song & Ermon 2019, Algorithm 2).
 
     Each level draws one noisy copy y of the known image, with the noise of that level; the known
@@ -26,30 +24,25 @@ def inpaint(
     the known values themselves.
 
     Args:
-        score_fn: maps (x, level) to scores; level is int64, shape (B,).
-        x: start, shape (B, C, H, W); not modified.
-        known: images whose masked pixels count, same shape.
-        mask: True where a pixel is known, bool, broadcastable to the shape of x.
+        known: images whose masked pixels count, shape (B, C, H, W).
+        mask: True where a pixel is known, bool, broadcastable to the shape of `known`.
         sigmas: the ladder in the units of x, largest first, shape (L,).
         epsilon: Algorithm 1's step size at the last level.
-        steps_per_level: the paper's T.
-        noise: returns standard normal noise of the shape of its argument; T + 1 times a level.
-        final_denoise: whether the unknown pixels end with x + sigma_L^2 s(x, sigma_L), as those of
-            `annealed_langevin` do; Algorithm 2 ends without.
-        on_level: called with (level, x) after each level; it must not modify x.
-
-    Returns:
-        Completed images, shape (B, C, H, W).
+        steps_per_level: the paper's T; noise is drawn T + 1 times per level.
+        final_denoise: see `Kernel`; it moves the unknown pixels. Algorithm 2 ends without.
     """
-    alphas = annealed_alphas(sigmas, epsilon).tolist()
-    for index, (sigma, alpha) in enumerate(zip(sigmas.tolist(), alphas, strict=True)):
-        level = torch.full((len(x),), index, dtype=torch.int64, device=x.device)
-        y = known + sigma * noise(known)
-        x = torch.where(mask, y, x)
-        for _ in range(steps_per_level):
-            x = torch.where(mask, y, langevin_step(x, score_fn(x, level), alpha, noise(x)))
-        if on_level is not None:
-            on_level(index, x)
-    if final_denoise:
-        x = x + float(sigmas[-1]) ** 2 * score_fn(x, level)
-    return torch.where(mask, known, x)
+    scales, alphas = sigmas.tolist(), annealed_alphas(sigmas, epsilon).tolist()
+
+    def init(x: Tensor, level: int, noise: NoiseFn) -> State:
+        y = known + scales[level] * noise(known)
+        return State(torch.where(mask, y, x), y)
+
+    def step(state: State, score: Tensor, level: int, noise: NoiseFn) -> State:
+        x, y = state
+        assert y is not None  # `init` put it there
+        return State(torch.where(mask, y, langevin_step(x, score, alphas[level], noise(x))), y)
+
+    def end(x: Tensor) -> Tensor:
+        return torch.where(mask, known, x)
+
+    return Kernel(sigmas, steps_per_level, step, init, end, final_denoise)

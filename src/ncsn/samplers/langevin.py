@@ -1,19 +1,16 @@
 """Langevin dynamics and annealed Langevin dynamics (Song & Ermon 2019, Eq. 4 and Algorithm 1).
 
 Everywhere `alpha` is the step of the paper: drift alpha/2, noise sqrt(alpha). The form x + eps *
-score + sqrt(2 eps) z is the same chain with eps = alpha/2. The other samplers stand beside this
-file; training imports this one alone, for its previews.
+score + sqrt(2 eps) z is the same chain with eps = alpha/2. The loop is `annealing.anneal`.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-ScoreFn = Callable[[Tensor, Tensor], Tensor]
-NoiseFn = Callable[[Tensor], Tensor]
-OnLevel = Callable[[int, Tensor], None]
+from ncsn.samplers.annealing import Kernel, State
+from ncsn.types import NoiseFn, ScoreFn
 
 
 def langevin_step(x: Tensor, score: Tensor, alpha: float, z: Tensor) -> Tensor:
@@ -47,40 +44,35 @@ def annealed_alphas(sigmas: Tensor, epsilon: float) -> Tensor:
 
 
 def annealed_langevin(
-    score_fn: ScoreFn,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    epsilon: float,
-    steps_per_level: int,
-    noise: NoiseFn,
-    final_denoise: bool = False,
-    on_level: OnLevel | None = None,
-) -> Tensor:
+    sigmas: Tensor, *, epsilon: float, steps_per_level: int, final_denoise: bool = False
+) -> Kernel:
     """Annealed Langevin dynamics (Song & Ermon 2019, Algorithm 1).
 
-    The result includes the last step; the released code returns the state before it. Nothing is
-    clamped.
+    The result includes the last step; the released code returns the state before it. A ladder of
+    one level is Langevin dynamics with the fixed step alpha = epsilon.
 
     Args:
-        score_fn: maps (x, level) to scores; level is int64, shape (B,).
-        x: start, shape (B, ...); not modified.
         sigmas: the ladder in the units of x, largest first, shape (L,).
         epsilon: Algorithm 1's step size at the last level (2 * `step_lr` of the released code).
-        steps_per_level: the paper's T.
-        noise: returns standard normal noise of the shape of its argument; called once a step.
-        final_denoise: whether to end with x + sigma_L^2 s(x, sigma_L), the mean of the image.
-        on_level: called with (level, x) after each level; it must not modify x.
-
-    Returns:
-        Samples, shape (B, ...).
+        steps_per_level: the paper's T; each step draws noise once.
+        final_denoise: see `Kernel`.
     """
-    for index, alpha in enumerate(annealed_alphas(sigmas, epsilon).tolist()):
-        level = torch.full((len(x),), index, dtype=torch.int64, device=x.device)
-        for _ in range(steps_per_level):
-            x = langevin_step(x, score_fn(x, level), alpha, noise(x))
-        if on_level is not None:
-            on_level(index, x)
-    if final_denoise:
-        x = x + float(sigmas[-1]) ** 2 * score_fn(x, level)
-    return x
+    alphas = annealed_alphas(sigmas, epsilon).tolist()
+
+    def step(state: State, score: Tensor, level: int, noise: NoiseFn) -> State:
+        return State(langevin_step(state.x, score, alphas[level], noise(state.x)))
+
+    return Kernel(sigmas, steps_per_level, step, final_denoise=final_denoise)
+
+
+def at_level(score_fn: ScoreFn, level: int) -> ScoreFn:
+    """Returns the score at one level of a ladder, whatever level is asked for.
+
+    With a chain on that level alone it makes the baseline without annealing (Song & Ermon 2019,
+    Fig. 7). The paper's baseline also trains a network on this one level.
+    """
+
+    def score_at_level(x: Tensor, other: Tensor) -> Tensor:
+        return score_fn(x, torch.full_like(other, level))
+
+    return score_at_level

@@ -8,22 +8,39 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ncsn.sections.kinds import Count, Positive, Section
+from ncsn.sections.kinds import (
+    BatchSize,
+    Channels,
+    CropSize,
+    DataImages,
+    Epsilon,
+    ImageSize,
+    Levels,
+    Line,
+    Positive,
+    Section,
+    Seed,
+    Sigma,
+    StepsPerLevel,
+    at_most,
+)
 
 
 class BaseParams(Section):
     """What all stages share. Only `seed` decides results; the rest decides speed and safety."""
 
-    seed: Annotated[int, Field(ge=0)]
-    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    checkpoint_every_sec: Positive
-    max_batch_size: Count
+    seed: Seed
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")]
+    checkpoint_every_sec: Annotated[Positive, at_most(1e7, "four months of work could be lost")]
+    max_batch_size: BatchSize
     compile: Literal["auto", "always", "never"]
 
 
 class PathsParams(Section):
     """Where every file lies, relative to the project; dvc.yaml reads the same keys."""
 
+    data_source: str
+    weights_source: str
     train_images: str
     test_images: str
     data_summary: str
@@ -57,16 +74,16 @@ class DataParams(Section):
     """Which images, and how `prepare` makes them."""
 
     name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "celeba", "npz", "folder"]
-    root: str  # downloads land here, and files already here are used first
-    path: str | None  # npz: the archive; folder, celeba: the folder of images
+    root: Line  # downloads land here, and files already here are used first
+    path: Line | None  # npz: the archive; folder, celeba: the folder of images
     mirrors: Annotated[
-        tuple[str, ...], Field(strict=False)
+        tuple[Line, ...], Field(strict=False, max_length=100)
     ]  # addresses of folders, tried before the data set's own
-    center_crop: Count | None
-    image_size: Annotated[int, Field(ge=8)] | None
+    center_crop: CropSize | None
+    image_size: ImageSize | None
     test_fraction: Annotated[float, Field(gt=0, lt=1)]  # for sources without a test split
-    num_train: Count | None
-    num_test: Count | None
+    num_train: DataImages | None
+    num_test: DataImages | None
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> Self:
@@ -82,12 +99,12 @@ class NoiseParams(Section):
     holds it; every ladder in the range can then be sampled with one training.
     """
 
-    sigma_max: Positive
-    sigma_min: Positive
-    num_levels: Count
+    sigma_max: Sigma
+    sigma_min: Sigma
+    num_levels: Levels
     training: Literal["ladder", "continuous"]
-    range_max: Positive  # of a continuous training
-    range_min: Positive
+    range_max: Sigma  # of a continuous training
+    range_min: Sigma
 
     @model_validator(mode="after")
     def _downhill(self) -> Self:
@@ -118,15 +135,15 @@ class ModelParams(Section):
     """The score network, or `oracle`: the exact score of the training images."""
 
     name: Literal["ncsn", "ncsnv2", "oracle"]
-    base_channels: Annotated[int, Field(ge=4)]
+    base_channels: Channels
 
 
 class SamplerParams(Section):
     """The Markov chain. `epsilon` is Algorithm 1's: drift alpha/2, noise sqrt(alpha)."""
 
     name: Literal["annealed_langevin", "consistent_annealed"]
-    epsilon: Positive
-    steps_per_level: Count
+    epsilon: Epsilon
+    steps_per_level: StepsPerLevel
     final_denoise: bool
 
     @model_validator(mode="after")

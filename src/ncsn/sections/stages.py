@@ -7,7 +7,35 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ncsn.sections.kinds import Count, Fraction, Positive, Precision, Section
+from ncsn.sections.kinds import (
+    AdamEps,
+    BatchSize,
+    Fraction,
+    Images,
+    LearningRate,
+    Levels,
+    Line,
+    Neighbourhood,
+    Points,
+    Positive,
+    Power,
+    Precision,
+    Repeats,
+    Seconds,
+    Section,
+    Seed,
+    Shown,
+    Sigma,
+    Steps,
+    StepsPerLevel,
+    SubsetSize,
+    at_least,
+    at_most,
+)
+
+_STABLE = "a chain on one mode diverges from 4 variances on"
+_STILL = "the chain would not move"
+_AGAIN = "they are drawn anew at each preview"
 
 
 class ReferenceParams(Section):
@@ -16,10 +44,10 @@ class ReferenceParams(Section):
     extractor: Literal["classifier", "inception-v3-compat"]
     feature_layer: Literal["64", "192", "768", "2048", "128"]
     weights_path: (
-        str | None
+        Line | None
     )  # inception-v3-compat: a state dict; null lets torch-fidelity download it
     split: Literal["train", "test"]
-    classifier_steps: Count
+    classifier_steps: Steps
     pixel_frechet: bool
 
     @model_validator(mode="after")
@@ -38,21 +66,23 @@ class TrainParams(Section):
     """How the score network is trained."""
 
     objective: Literal["dsm"]
-    num_steps: Count
-    batch_size: Count
-    learning_rate: Positive
+    num_steps: Steps
+    batch_size: BatchSize
+    learning_rate: LearningRate
     adam_beta1: Fraction
     adam_beta2: Fraction
-    adam_eps: Positive
-    weight_power: float
+    adam_eps: AdamEps
+    weight_power: Power
     ema_decay: Fraction
     uniform_dequantisation: bool
     random_flip: bool
     precision: Precision
-    log_every_steps: Count
-    validate_every_steps: Count
-    preview_every_steps: Count
-    frechet_samples: Annotated[int, Field(ge=0)]  # images drawn at each preview; 0 is off
+    log_every_steps: Steps
+    validate_every_steps: Steps
+    preview_every_steps: Steps
+    frechet_samples: Annotated[
+        int, Field(ge=0), at_most(1_000_000, _AGAIN)
+    ]  # images drawn at each preview; 0 is off
 
     @model_validator(mode="after")
     def _enough_for_a_covariance(self) -> Self:
@@ -64,92 +94,102 @@ class TrainParams(Section):
 class SampleParams(Section):
     """How many images are drawn. Block b of `block_size` images draws its noise from (seed, b)."""
 
-    seed: Annotated[int, Field(ge=0)]
-    num_samples: Annotated[int, Field(ge=2)]
-    block_size: Count
-    num_trajectory_images: Count
+    seed: Seed
+    num_samples: Images
+    block_size: BatchSize
+    num_trajectory_images: Shown
     precision: Precision
 
 
 class OracleParams(Section):
     """What is drawn with the exact score of the training images, under the same sampler."""
 
-    num_samples: Annotated[int, Field(ge=2)]
-    num_draws: Annotated[int, Field(ge=2)]
+    num_samples: Images
+    num_draws: Images
 
 
 class IllustrateParams(Section):
     """How many images are filled in, and how many are drawn without annealing."""
 
-    num_inpainted: Count
-    num_completions: Count
-    num_baseline: Annotated[int, Field(ge=2)]
+    num_inpainted: Shown
+    num_completions: Shown
+    num_baseline: Annotated[Shown, Field(ge=2)]
 
 
 class NeighboursParams(Section):
     """How many samples are looked up among the training images, and how many of those are kept."""
 
-    num_samples: Count
-    num_neighbours: Count
+    num_samples: Shown
+    num_neighbours: Shown
 
 
 class EvaluateParams(Section):
     """Sizes inside the metrics of torch-fidelity."""
 
-    kid_subset_size: Annotated[int, Field(ge=2)]
-    kid_subsets: Count
-    prc_neighborhood: Count
+    kid_subset_size: SubsetSize
+    kid_subsets: Repeats
+    prc_neighborhood: Neighbourhood
 
 
 class ReportParams(Section):
     """What the report shows."""
 
-    num_grid_images: Count
+    num_grid_images: Shown
 
 
 class TrackParams(Section):
     """Where MLflow keeps its runs. MLFLOW_TRACKING_URI in the environment wins over `uri`."""
 
-    uri: str
-    artifact_root: str
-    experiment: str
+    uri: Line
+    artifact_root: Line
+    experiment: Annotated[Line, Field(max_length=250)]
     log_model: bool
 
 
 class SweepParams(Section):
-    """Where studies are kept, and when a worker counts as dead."""
+    """Where studies are kept, and when a worker counts as dead.
+
+    NCSN_SWEEP_STORAGE in the environment wins over `storage`.
+    """
 
     storage: str = Field(
         pattern=r"^[a-z0-9+]+://"
     )  # a database URL; SQLite's path is the project's
-    heartbeat_sec: Count
-    grace_sec: Count  # without a heartbeat, until a trial is taken for dead
-    max_retry: Annotated[int, Field(ge=0)]  # of a trial whose worker died
+    heartbeat_sec: Seconds
+    grace_sec: Seconds  # without a heartbeat, until a trial is taken for dead
+    max_retry: Annotated[int, Field(ge=0), at_most(1000, "such a trial kills its worker")]
+
+    @model_validator(mode="after")
+    def _a_heartbeat_may_be_missed(self) -> Self:
+        if self.grace_sec < 2 * self.heartbeat_sec:
+            rule = f"must be at least {2 * self.heartbeat_sec}, twice sweep.heartbeat_sec"
+            raise ValueError(f"grace_sec: {rule}; a living worker would be taken for dead")
+        return self
 
 
 class ToyParams(Section):
     """The 2-D studies. `sigma_*` are standard deviations of a mode, `scales_sigma_*` of noise."""
 
-    batch_size: Count
-    density_steps: Count
-    density_learning_rate: Positive
-    sigma_max: Positive
-    sigma_min: Annotated[float, Field(ge=1, allow_inf_nan=False)]
-    num_levels: Annotated[int, Field(ge=2)]
-    epsilon: Positive
-    steps_per_level: Count
-    num_samples: Annotated[int, Field(ge=2)]
-    num_seeds: Count
-    scales_sigma_max: Positive
-    scales_sigma_min: Positive
-    scales_num_levels: Annotated[int, Field(ge=2)]
-    scales_steps: Count
-    scales_learning_rate: Positive
-    scales_num_networks: Count
-    scales_num_samples: Annotated[int, Field(ge=2)]
-    manifold_sigma: Positive
-    manifold_steps: Count
-    manifold_learning_rate: Positive
+    batch_size: BatchSize
+    density_steps: Steps
+    density_learning_rate: LearningRate
+    sigma_max: Sigma
+    sigma_min: Annotated[Sigma, Field(ge=1)]
+    num_levels: Annotated[Levels, Field(ge=2)]
+    epsilon: Annotated[Positive, at_least(1e-9, _STILL), at_most(3.99, _STABLE)]
+    steps_per_level: StepsPerLevel
+    num_samples: Points
+    num_seeds: Repeats
+    scales_sigma_max: Sigma
+    scales_sigma_min: Sigma
+    scales_num_levels: Annotated[Levels, Field(ge=2)]
+    scales_steps: Steps
+    scales_learning_rate: LearningRate
+    scales_num_networks: Repeats
+    scales_num_samples: Points
+    manifold_sigma: Sigma
+    manifold_steps: Steps
+    manifold_learning_rate: LearningRate
 
     @model_validator(mode="after")
     def _downhill(self) -> Self:

@@ -13,7 +13,7 @@ from ncsn.sweep.workspace import (
     Workspace,
     fetch_experiment,
     open_workspace,
-    params_text,
+    restore_params,
 )
 
 
@@ -55,9 +55,8 @@ def save_experiments(
     workspace = open_workspace(main, 0, allow_dirty=allow_dirty)
     for name, values in rows.items():
         outcome = reproduce_configuration(workspace, values)
-        path = workspace.root / PARAMS_FILE
-        path.write_text(params_text(workspace))  # as a person knows it, not as JSON
-        write_values(values, path)
+        restore_params(workspace)  # as a person knows it, not as JSON
+        write_values(values, workspace.root / PARAMS_FILE)
         stages = [stage.stage for stage in outcome.stages]
         fetch_experiment(workspace, save_experiment(workspace.root, name, stages))
     return list(rows)

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from ncsn.sweep import commands
 
+_MANY = 1_000_000  # more trials than any study's database serves
+_MANY_WORKERS = 256  # each is a process with its own clone
+
 
 def parsed() -> argparse.Namespace:
     """Returns the arguments of the command line; `command` is what to call with them."""
@@ -15,7 +18,7 @@ def parsed() -> argparse.Namespace:
         name: str, command: Callable[[argparse.Namespace], None], text: str
     ) -> argparse.ArgumentParser:
         made = subparsers.add_parser(name, help=text, description=text)
-        made.set_defaults(command=command)
+        made.set_defaults(command=commands.told_of_storage(command))
         if name != "list":
             made.add_argument("study", metavar="STUDY", help="a file in studies/")
             made.add_argument("--size", default="digits", help="of the study; default digits")
@@ -23,7 +26,7 @@ def parsed() -> argparse.Namespace:
         return made
 
     run = subparser("run", commands.run, "run a study, or go on with it")
-    run.add_argument("--workers", type=_count, default=1, metavar="N")
+    run.add_argument("--workers", type=_workers, default=1, metavar="N")
     run.add_argument("--trials", type=_count, metavar="N", help="in place of budget.trials")
     run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
     run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
@@ -49,8 +52,12 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"value {text}: must be at least 1")
-    return value
+def _count(text: str, limit: int = _MANY) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= limit:
+        rule = f"must be a whole number from 1 to {limit}"
+        raise argparse.ArgumentTypeError(f"value '{text}': {rule}")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    return _count(text, _MANY_WORKERS)

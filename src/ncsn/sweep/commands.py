@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,26 @@ from optuna.storages import RDBStorage
 
 from ncsn.errors import UserError
 from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.sweep.database import storage_faults
 from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.read import StudyData, Tried, read_study
 from ncsn.sweep.status import counts, status_lines
-from ncsn.sweep.storage import absolute_url, load_study, open_storage, tally
+from ncsn.sweep.storage import load_study, open_storage, tally
 from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
+
+
+def told_of_storage(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
+    """Returns the command, with a fault of the studies' database told in one line."""
+
+    def told(args: Namespace) -> None:
+        with storage_faults(_params().sweep.storage):
+            command(args)
+
+    return told
 
 
 def run(args: Namespace) -> None:
@@ -118,10 +129,10 @@ def report(args: Namespace) -> None:
     from ncsn.report.sweep.write import write_study_report
     from ncsn.sweep.export import export_study
 
-    plan, url = _plan(args), absolute_url(_params().sweep.storage, ROOT.resolve())
-    known = optuna.get_all_study_names(_storage())
+    plan, storage = _plan(args), _storage()
+    known = optuna.get_all_study_names(storage)
     for name in [plan.name, *(name for name in _related(plan) if name in known)]:
-        export_study(url, name, REPORTS / name)
+        export_study(storage, name, REPORTS / name)
     print(write_study_report(REPORTS / plan.name))
 
 

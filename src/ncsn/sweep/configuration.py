@@ -19,6 +19,7 @@ from ncsn.dag import stage_key
 from ncsn.errors import Diverged
 from ncsn.follow import SWITCH
 from ncsn.io import whole_file
+from ncsn.outside import PROJECT
 from ncsn.params import PARAMS_FILE, Params, checked_params
 from ncsn.preset import set_known
 from ncsn.records import SampleRecord, read_metrics, read_record
@@ -26,7 +27,7 @@ from ncsn.sweep.dvc_repo import reproduce
 from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
 from ncsn.sweep.process import run_stage
 from ncsn.sweep.rows import OnRow, TrainingRows
-from ncsn.sweep.workspace import Workspace, link_inputs
+from ncsn.sweep.workspace import Workspace
 from ncsn.work import SHARED_WORK
 
 __all__ = [
@@ -61,7 +62,6 @@ def reproduce_configuration(
     """
     begin = time.perf_counter()
     params = _set_params(workspace, values)
-    link_inputs(workspace, params)
     root, rows, train_key = workspace.root, TrainingRows(_called_here(on_row)), ""
 
     def before(stage: str) -> None:
@@ -98,7 +98,6 @@ def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
         UserError: a value breaks a rule of params.yaml, or the data cannot be had.
     """
     params = _set_params(workspace, values)
-    link_inputs(workspace, params)
     root = workspace.root
 
     def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
@@ -133,6 +132,7 @@ def _set_params(workspace: Workspace, values: Mapping[str, Any]) -> Params:
 def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]:
     """Stages run this Python with the workspace's own source, whatever is installed beside it."""
     own = {
+        PROJECT: str(workspace.main),  # where a user's relative paths begin
         SHARED_WORK: str(workspace.shared),
         SWITCH: "0",  # the sweep tells the tracker
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")]),

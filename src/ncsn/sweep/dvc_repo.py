@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dvc.config import Config
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.output import Output
 from dvc.repo import Repo
@@ -26,6 +25,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dump_yaml, parse_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 from filelock import FileLock
+from scmrepo.exceptions import SCMError
 
 from ncsn.errors import UserError
 from ncsn.sweep.fast_yaml import modifying, remembering
@@ -134,16 +134,26 @@ def reproduce(
     return tuple(outcomes)
 
 
-def cache_folder(root: Path) -> Path:
-    """Returns the absolute folder of a project's DVC cache."""
-    with _open_repo(root) as repo:
-        return Path(repo.cache.local_cache_dir).absolute()
+def share_cache(main: Path, root: Path) -> None:
+    """Lets a workspace use the cache of the project at `main`.
 
-
-def share_cache(root: Path, cache: Path) -> None:
-    """Lets a workspace use a cache folder; written to .dvc/config.local, which git ignores."""
-    with Config(str(root / ".dvc")).edit("local") as config:
-        config["cache"]["dir"] = str(cache)
+    Told by a link and by .dvc/config.local, which git ignores: DVC's own writer of that file knows
+    no letters beyond ASCII, and a link's name is as it was chosen wherever the project lies.
+    """
+    with _open_repo(main) as repo:
+        cache = repo.config["cache"]
+        folder = Path(repo.cache.local_cache_dir).absolute()
+    link = root / ".dvc" / "tmp" / "main_cache"
+    for parent in (folder, link.parent):
+        parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    lines = ["[cache]", "dir = tmp/main_cache"]
+    if cache.get("type"):
+        lines.append(f"type = {','.join(cache['type'])}")
+    if cache.get("shared"):
+        lines.append(f"shared = {cache['shared']}")
+    (root / ".dvc" / "config.local").write_text("\n".join(lines) + "\n")
 
 
 def save_experiment(root: Path, name: str, stages: Sequence[str]) -> str:
@@ -156,8 +166,13 @@ def save_experiment(root: Path, name: str, stages: Sequence[str]) -> str:
     """
     with contextlib.chdir(root), _open_repo(root) as repo:
         lock = root / "dvc.lock"
-        dump_yaml(lock, parse_yaml(lock.read_text(), lock))  # for people, in DVC's own style
-        repo.experiments.save(targets=list(stages), name=name, force=True)
+        text = lock.read_text(encoding="utf-8")
+        dump_yaml(lock, parse_yaml(text, lock))  # for people, in DVC's own style
+        try:
+            repo.experiments.save(targets=list(stages), name=name, force=True)
+        except SCMError as error:  # DVC cannot stash where a submodule is
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{root}: DVC cannot save an experiment here: {reason}") from error
         return str(ExpRefInfo(baseline_sha=repo.scm.get_rev(), name=name))
 
 

@@ -47,10 +47,11 @@ def export_study(
     """
     data = read_study(storage, name)
     rows, summary = trial_rows(data), study_summary(data)
-    with whole_file(Path(folder) / TRIALS_FILE) as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, _columns(data, rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with whole_file(Path(folder) / TRIALS_FILE) as partial:
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, _columns(data, rows), restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     text = json.dumps(_finite(summary), indent=2, allow_nan=False)
     with whole_file(Path(folder) / STUDY_FILE) as partial:
         partial.write_text(text + "\n")

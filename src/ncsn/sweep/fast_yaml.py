@@ -39,7 +39,7 @@ def modifying(parse: Parse) -> Callable[..., AbstractContextManager[Any]]:
     @contextlib.contextmanager
     def modify(path: Any, fs: Any = None) -> Iterator[Any]:
         file = Path(path)
-        value = parse(file.read_text(), path) if file.exists() else {}
+        value = parse(file.read_text(encoding="utf-8"), path) if file.exists() else {}
         yield value
         file.write_text(json.dumps(value))
 

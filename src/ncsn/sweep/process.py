@@ -84,7 +84,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _reason(words: Path) -> str:
     """The message that `entry` printed, else the last line, such as that of a traceback."""
-    text = words.read_text(errors="replace").strip()
+    text = words.read_text(encoding="utf-8", errors="replace").strip()
     before, mark, message = text.rpartition("error: ")
     if mark and (not before or before[-1] in "\r\n"):
         return message

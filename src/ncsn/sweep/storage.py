@@ -4,24 +4,31 @@ SQLite gets a write-ahead log and leaves syncing to the operating system's own p
 takes a fraction of a millisecond, and a power cut can lose the last trials but not the file.
 """
 
+import os
 import sqlite3
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-import sqlalchemy
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
 
+from ncsn.addresses import STORAGE
 from ncsn.errors import UserError
 from ncsn.params import SweepParams
+from ncsn.sweep.database import (
+    refuse_foreign_file,
+    sqlite_path,
+    storage_faults,
+    version_complaint,
+)
 
-_SQLITE = "sqlite:///"
 _BUSY_SEC = 60  # a writer waits so long for its turn
 
 
@@ -48,11 +55,12 @@ class Tally(NamedTuple):
         return len(self.ended) + len(self.running) + len(self.retries)
 
 
-def absolute_url(url: str, root: Path) -> str:
-    """Returns the URL with SQLite's path taken from the project's top folder."""
-    if not url.startswith(_SQLITE):
-        return url
-    return _SQLITE + str((root / url.removeprefix(_SQLITE)).resolve())
+def storage_url(params: SweepParams) -> str:
+    """Returns the database's URL, that of the environment first.
+
+    It may hold a password: it is shown through `masked` alone.
+    """
+    return os.environ.get(STORAGE) or params.storage
 
 
 def open_storage(params: SweepParams, root: Path) -> RDBStorage:
@@ -63,28 +71,26 @@ def open_storage(params: SweepParams, root: Path) -> RDBStorage:
         root: the project's top folder.
 
     Raises:
-        UserError: the database cannot be opened.
+        UserError: the database cannot be opened, or is not one of this Optuna.
     """
-    url = absolute_url(params.storage, root)
-    sqlite = url.startswith(_SQLITE)
+    url = storage_url(params)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), storage_faults(url):
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        path, own = sqlite_path(url, root), {}
+        if path is not None:
+            refuse_foreign_file(url, path)
+            own = {"creator": partial(_connected, path)}  # in a URL, '?' would end the path
         try:
-            storage = RDBStorage(
+            return RDBStorage(
                 url,
-                engine_kwargs={"connect_args": {"timeout": _BUSY_SEC}} if sqlite else None,
+                engine_kwargs=own,
                 heartbeat_interval=params.heartbeat_sec,
                 grace_period=params.grace_sec,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(params.max_retry),
             )
-        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"sweep.storage (value '{params.storage}'): {reason}") from None
-    if sqlite:
-        sqlalchemy.event.listen(storage.engine, "connect", _for_many_writers)
-        storage.engine.dispose()  # the next connection is the first of this kind
-    return storage
+        except RuntimeError as error:
+            raise version_complaint(url, str(error)) from None
 
 
 def load_study(storage: RDBStorage, name: str) -> optuna.Study:
@@ -150,6 +156,9 @@ def _has_heartbeat(storage: Any, trial_id: int) -> bool:
         return TrialHeartbeatModel.where_trial_id(trial_id, session) is not None
 
 
-def _for_many_writers(connection: sqlite3.Connection, _: Any) -> None:
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection for one of many writers; SQLAlchemy hands it from thread to thread."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SEC, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    return connection

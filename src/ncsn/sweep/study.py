@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ncsn import keys
-from ncsn.errors import UserError, nearest
+from ncsn.errors import UserError, nearest, shown
+from ncsn.sections.complaints import complaint
 from ncsn.sections.kinds import Count, Positive, Section
 from ncsn.sweep.space import Axis
 from ncsn.yaml_file import read_yaml
@@ -171,24 +172,20 @@ def _complaint(problem: dict[str, Any]) -> str:
     kind, value = problem["type"], problem["input"]
     key = ".".join(_location(problem["loc"]))
     if kind == "extra_forbidden":
-        return f"{key} (value {value!r}): no such key.{nearest(key.split('.')[-1], _FIELDS)}"
+        return f"{key} (value {shown(value)}): no such key.{nearest(key.split('.')[-1], _FIELDS)}"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "union_tag_not_found":
         return f"{key}.type: missing; must be one of {', '.join(_TYPES)}"
     if kind == "union_tag_invalid":
         tag = value["type"]
-        return f"{key}.type (value {tag!r}): must be one of {', '.join(_TYPES)}." + nearest(
+        return f"{key}.type (value {shown(tag)}): must be one of {', '.join(_TYPES)}." + nearest(
             tag, _TYPES
         )
     if kind == "value_error":  # its message starts with the key that breaks the rule
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
         return f"{'.'.join([*_location(problem['loc']), field])}: {rule}"
-    rule = problem["msg"].replace("Input should", "must")
-    hint = ""
-    if kind == "literal_error":
-        hint = nearest(value, [word.strip("'") for word in _words(problem["ctx"]["expected"])])
-    return f"{key} (value {value!r}): {rule}.{hint}"
+    return complaint(key, problem)
 
 
 def _location(parts: tuple[Any, ...]) -> list[str]:
@@ -198,10 +195,6 @@ def _location(parts: tuple[Any, ...]) -> list[str]:
         for i, part in enumerate(parts)
         if not (part in _TYPES and i >= 2 and parts[i - 2] == "space")
     ]
-
-
-def _words(expected: str) -> list[str]:
-    return expected.replace(" or ", ", ").split(", ")
 
 
 _TYPES = ("float", "int", "categorical", "bundle")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ncsn.addresses import masked
 from ncsn.params import TrackParams
 from ncsn.sweep.plan import Plan
 from ncsn.trial_record import TrialRecord
@@ -60,6 +61,6 @@ def _guarded(action: Callable[[], Any]) -> Any:
     try:
         return action()
     except Exception as error:
-        line = str(error).partition("\n")[0]
+        line = masked(str(error).partition("\n")[0])
         print(f"warning: MLflow has not got it: {line}", file=sys.stderr, flush=True)
         return None

@@ -19,9 +19,10 @@ import optuna
 from filelock import FileLock
 from optuna.storages import RDBStorage
 
-from ncsn.entry import die_with_parent
+from ncsn.entry import die_with_parent, masked_traceback
 from ncsn.errors import UserError
 from ncsn.params import SweepParams, TrackParams
+from ncsn.sweep.database import storage_faults
 from ncsn.sweep.plan import Plan, grid_points
 from ncsn.sweep.pruning import OnRow, built_pruner, built_sampler
 from ncsn.sweep.status import trial_line
@@ -115,11 +116,12 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.on_signal)
     try:
-        reason = take_trials(orders, worker, stop)
+        with storage_faults(orders.sweep.storage):
+            reason = take_trials(orders, worker, stop)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, UserError):  # a fault of ours keeps its traceback
-            sys.excepthook(type(error), error, error.__traceback__)
+            masked_traceback(type(error), error, error.__traceback__)
     if reason is not None:
         complaint.send(reason)
         sys.exit(1)

@@ -2,11 +2,11 @@
 
 Its HEAD is the main tree's commit and its files are that commit's, or exactly the main tree's
 with `allow_dirty`. All lies under `paths.work` of the main tree, in `sweep/`, and may be deleted.
+A project that is a folder of a larger repository has its workspaces in clones of the whole of it.
 """
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,28 +17,36 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.errors import UserError
 from ncsn.io import whole_folder
-from ncsn.params import PARAMS_FILE, Params, load_params
-from ncsn.sweep.dvc_repo import cache_folder, share_cache
+from ncsn.params import PARAMS_FILE, load_params
+from ncsn.sweep.dvc_repo import share_cache
+from ncsn.sweep.git import git, head, place_in_git
 from ncsn.yaml_file import read_yaml
 
 # What decides a result. Elsewhere untracked files decide nothing, and these do not count at all:
 SOURCES = ("src", "pipeline", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc")
 FREE = ("studies/", "reports/", "dvc.lock")
+_LINE_ENDINGS = ("core.autocrlf", "core.eol")  # they decide a file's bytes, and DVC hashes bytes
+_UNUSABLE = {os.pathsep: "separates paths", "{": "DVC takes for a field", "}": "DVC takes so too"}
+_SUBMODULE = "160000"  # git's mode of an entry that is another repository
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A clone at `root` of the project at `main`, claimed by this process while it lives."""
+    """The project at `main` in a clone, claimed by this process while it lives.
+
+    Attributes:
+        root: the project's folder in the clone.
+        main: the project's top folder.
+        base: params.yaml of the source, without any trial's values.
+        shared: folder of unfinished work and of locks that all workspaces share.
+        claim: the lock that keeps other processes away.
+    """
 
     root: Path
     main: Path
-    base: Mapping[str, Any]  # params.yaml of the source, without any trial's values
+    base: Mapping[str, Any]
+    shared: Path
     claim: BaseFileLock | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def shared(self) -> Path:
-        """Folder of unfinished work and of locks that all workspaces share."""
-        return self.root.parent / "shared"
 
 
 def checked_source(main: Path, *, allow_dirty: bool) -> None:
@@ -49,9 +57,11 @@ def checked_source(main: Path, *, allow_dirty: bool) -> None:
         allow_dirty: changes are wanted; trials run exactly the working tree.
 
     Raises:
-        UserError: files are changed against HEAD; or there is no commit.
+        UserError: files are changed against HEAD, no workspace can be made of the project, or
+            there is no commit.
     """
-    _head(main)
+    head(main)
+    _refuse_what_no_clone_has(main)
     if allow_dirty:
         return
     changed = _changed_files(main)
@@ -76,49 +86,37 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
         UserError: no commit, or params.yaml is broken.
     """
     main = main.resolve()
-    head = _head(main)
+    commit, (top, inside) = head(main), place_in_git(main)
     sweep = main / load_params("paths", path=main / PARAMS_FILE).paths.work / "sweep"
     sweep.mkdir(parents=True, exist_ok=True)
     root, claim = _claimed(sweep, worker)
     if not (root / ".git").is_dir():
         shutil.rmtree(root, ignore_errors=True)
         with whole_folder(root) as folder:
-            _git(folder, "clone", "--quiet", "--no-checkout", str(main), ".")
-    _git(root, "fetch", "--quiet", "--no-tags", str(main), head)
-    _git(root, "update-ref", "--no-deref", "HEAD", head)
-    tree = _working_tree(main, root) if allow_dirty else f"{head}^{{tree}}"
-    _git(root, "read-tree", "--reset", "-u", tree)
-    _git(root, "clean", "--quiet", "-d", "--force")
-    _share(main, root)
-    return Workspace(root, main, read_yaml(root / PARAMS_FILE), claim)
+            git(folder, "clone", "--quiet", "--no-checkout", str(top), ".")
+    for key in _LINE_ENDINGS:
+        value = git(main, "config", "--default", "", "--get", key).removesuffix("\n")
+        git(root, "config", key, value)
+    git(root, "fetch", "--quiet", "--no-tags", "--update-shallow", str(top), commit)
+    git(root, "update-ref", "--no-deref", "HEAD", commit)
+    tree = _working_tree(main, top, root) if allow_dirty else f"{commit}^{{tree}}"
+    git(root, "read-tree", "--reset", "-u", tree)
+    git(root, "clean", "--quiet", "-d", "--force")
+    place = root / inside
+    share_cache(main, place)
+    return Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
 
 
-def link_inputs(workspace: Workspace, params: Params) -> None:
-    """Links what a user keeps outside git, such as `raw/`, so that relative paths find it.
-
-    The values themselves stay as they are: other ones would be other keys for DVC.
-    """
-    root = Path(params.data.root)
-    if not root.is_absolute():
-        (workspace.main / root).mkdir(parents=True, exist_ok=True)  # downloads serve everybody
-    for name in (params.data.root, params.data.path, params.reference.weights_path):
-        if name is None or Path(name).is_absolute():
-            continue
-        link, target = workspace.root / name, workspace.main / name
-        if target.exists() and not os.path.lexists(link):
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
-
-
-def params_text(workspace: Workspace) -> str:
-    """Returns params.yaml of the workspace's source with its comments."""
-    return _git(workspace.root, "show", f":{PARAMS_FILE}")
+def restore_params(workspace: Workspace) -> None:
+    """Brings params.yaml of the workspace's source back, with its comments."""
+    git(workspace.root, "checkout-index", "--force", "--", str(PARAMS_FILE))
 
 
 def fetch_experiment(workspace: Workspace, reference: str) -> None:
     """Brings an experiment that was saved in the workspace into the main tree's git."""
-    root = str(workspace.root)
-    _git(workspace.main, "fetch", "--quiet", "--no-tags", root, f"+{reference}:{reference}")
+    clone, _ = place_in_git(workspace.root)
+    refs = f"+{reference}:{reference}"
+    git(workspace.main, "fetch", "--quiet", "--no-tags", str(clone), refs)
 
 
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
@@ -132,49 +130,42 @@ def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
     raise AssertionError("counting has no end")
 
 
-def _working_tree(main: Path, root: Path) -> str:
+def _working_tree(main: Path, top: Path, root: Path) -> str:
     """Returns a git tree in the clone that equals the main tree; main's git is left alone."""
     index = root / ".git" / "main-index"
-    env = {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(main), "GIT_INDEX_FILE": str(index)}
-    _git(main, "read-tree", "HEAD", env=env)
-    _git(main, "add", "--update", env=env)
+    env = {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(top), "GIT_INDEX_FILE": str(index)}
+    git(main, "read-tree", "HEAD", env=env)
+    git(main, "add", "--update", env=env)
     present = [name for name in SOURCES if (main / name).exists()]
-    _git(main, "add", "--", *present, env=env)
-    return _git(main, "write-tree", env=env).strip()
+    git(main, "add", "--", *present, env=env)
+    return git(main, "write-tree", env=env).strip()
 
 
-def _share(main: Path, root: Path) -> None:
-    local = main / ".dvc" / "config.local"
-    (root / ".dvc" / "config.local").unlink(missing_ok=True)
-    if local.exists():
-        shutil.copy(local, root / ".dvc")
-    share_cache(root, cache_folder(main))
+def _refuse_what_no_clone_has(main: Path) -> None:
+    place = str(main.resolve())
+    for sign, whose in _UNUSABLE.items():
+        if sign in place:
+            rule = f"a study cannot run in a path with '{sign}', which {whose}"
+            raise UserError(f"{place}: {rule}; move the project")
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        shown = place.encode(errors="backslashreplace").decode()
+        rule = "DVC cannot work in a path that this locale cannot read"
+        raise UserError(f"{shown}: {rule}; set LC_ALL=C.UTF-8, or rename the folder") from None
+    if not git(main, "ls-files", "--", str(PARAMS_FILE)):
+        top, _ = place_in_git(main)
+        need = f"{PARAMS_FILE} is in no commit of the git repository around it, {top}"
+        raise UserError(f"{main}: {need}; a study needs the project in git: git add, git commit")
+    entries = git(main, "ls-files", "--stage", "-z", "--", *SOURCES).split("\0")
+    for entry in entries:
+        if entry.startswith(_SUBMODULE):
+            name = entry.partition("\t")[2]
+            raise UserError(f"{main / name}: is a git submodule; a study's clones have none")
 
 
 def _changed_files(main: Path) -> list[str]:
-    changed = _git(main, "diff", "--name-only", "-z", "HEAD").split("\0")
+    changed = git(main, "diff", "--name-only", "--relative", "-z", "HEAD").split("\0")
     others = "ls-files", "--others", "--exclude-standard", "-z", "--", *SOURCES
-    new = _git(main, *others).split("\0")
+    new = git(main, *others).split("\0")
     return sorted({name for name in changed + new if name and not name.startswith(FREE)})
-
-
-def _head(main: Path) -> str:
-    try:
-        return _git(main, "rev-parse", "--verify", "HEAD").strip()
-    except UserError:
-        raise UserError(
-            f"{main}: a study needs the project in git with at least one commit"
-        ) from None
-
-
-def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise UserError(f"git {arguments[0]} in {folder}: {done.stderr.strip()}")
-    return done.stdout

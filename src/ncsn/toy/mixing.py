@@ -13,8 +13,10 @@ from torch import Tensor
 
 from ncsn.mixtures import GaussianMixture, two_mode_mixture
 from ncsn.rng import generator
-from ncsn.samplers.langevin import ScoreFn, annealed_langevin
+from ncsn.samplers.annealing import sample
+from ncsn.samplers.langevin import annealed_langevin
 from ncsn.toy.density import HALF_WIDTH
+from ncsn.types import ScoreFn
 
 SAMPLERS = ("iid", "langevin", "annealed")
 
@@ -92,14 +94,12 @@ def chain(
     Each generator draws the noise of an equal part of the samples.
     """
     shape = (len(start) // len(draws), start.shape[1])
-    return annealed_langevin(
-        score_fn,
-        start,
-        sigmas,
-        epsilon=epsilon,
-        steps_per_level=steps_per_level,
-        noise=lambda x: torch.cat([torch.randn(shape, generator=one) for one in draws]),
-    )
+    kernel = annealed_langevin(sigmas, epsilon=epsilon, steps_per_level=steps_per_level)
+
+    def noise(x: Tensor) -> Tensor:
+        return torch.cat([torch.randn(shape, generator=one) for one in draws])
+
+    return sample(kernel, score_fn, start, noise)
 
 
 def uniform_points(num_samples: int, low: float, high: float, draws: torch.Generator) -> Tensor:

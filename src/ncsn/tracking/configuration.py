@@ -12,17 +12,17 @@ from mlflow.entities import Run
 
 from ncsn.data.split import checked_images
 from ncsn.io import read_npz
-from ncsn.keys import TRAIN_DURATION_SEC
-from ncsn.log_rows import training_seconds
+from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
 from ncsn.params import PathsParams, TrackParams
-from ncsn.records import DataRecord, SampleRecord, read_log, read_metrics, read_record
+from ncsn.records import DataRecord, SampleRecord, read_metrics, read_record
+from ncsn.times import noted_seconds
 from ncsn.tracking.curve import publish_training
-from ncsn.tracking.key import present_key
-from ncsn.tracking.links import run_link
+from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
+from ncsn.tracking.links import run_record
 from ncsn.tracking.model import Network, publish_model
 from ncsn.tracking.results import Results, publish_results
 from ncsn.tracking.run import FINISHED, find_or_create_run, set_status
-from ncsn.tracking.store import Store, open_store, store_lock
+from ncsn.tracking.store import Store, open_store, store_errors, store_lock
 
 _MODEL_SECTIONS = ("noise", "model", "train")
 _CONTINUOUS = ("training", "range_max", "range_min")
@@ -50,29 +50,28 @@ def publish_configuration(
     Raises:
         UserError: a file is missing, or the store cannot be opened.
     """
-    key = present_key(paths.data_summary)
+    key, mirror = present_key(paths.data_summary), mirror_key(paths, track)
     trained = params["model"]["name"] != "oracle"  # the exact score is only the data once more
     store = open_store(track)
-    run = present_run(store, key, paths.data_summary)
-    run_id = str(run.info.run_id)
-    results = _results(paths, params)
-    with store_lock(store.uri, key):
-        logged = publish_training(store.client, run_id, paths.train_log, paths.previews)
-        network = _network(paths, params, results) if track.log_model and trained else None
-        model_id = publish_model(store, run_id, network) if network else None
-        publish_results(store.client, run_id, results, logged, model_id)
-        set_status(store.client, run_id, FINISHED)
-    url = run_link(store.experiment_id, run_id)
-    return {"run_id": run_id, "experiment_id": store.experiment_id, "key": key, "url": url}
+    with store_errors(store.uri):
+        run_id = str(present_run(store, key, paths.data_summary).info.run_id)
+        results = _results(paths, params)
+        with store_lock(store.uri, key):
+            logged = publish_training(store.client, run_id, [paths.train_log], paths.previews)
+            network = _network(paths, params, results) if track.log_model and trained else None
+            model_id = publish_model(store, run_id, network) if network else None
+            publish_results(store.client, run_id, results, logged, model_id)
+            store.client.set_tag(run_id, MIRROR_TAG, mirror)
+            set_status(store.client, run_id, FINISHED)
+    return run_record(store.experiment_id, run_id, key)
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
     metrics = read_metrics(paths.reference_summary) | _sampling_cost(paths, params)
     metrics |= read_metrics(paths.oracle_metrics)
-    seconds = training_seconds(read_log(paths.train_log))
     return Results(
         params=params,
-        metrics=metrics | read_metrics(paths.metrics) | {TRAIN_DURATION_SEC: seconds},
+        metrics=metrics | read_metrics(paths.metrics) | _durations(paths),
         data=_data(paths.data_summary),
         samples=checked_images(read_npz(paths.samples), "arr_0", paths.samples),
         step=params["train"]["num_steps"] if params["model"]["name"] != "oracle" else 0,
@@ -88,6 +87,13 @@ def _sampling_cost(paths: PathsParams, params: dict[str, Any]) -> dict[str, Any]
     """What `sample` counted, under metric names; its params are in the file too, and left out."""
     counted = read_record(paths.sample_summary, SampleRecord)
     return {f"sample/{key}": counted[key] for key in counted if key not in params["sample"]}
+
+
+def _durations(paths: PathsParams) -> dict[str, float]:
+    """The seconds of training and drawing, where they were measured on this machine."""
+    results = {TRAIN_DURATION_SEC: paths.train_log, SAMPLE_DURATION_SEC: paths.samples}
+    noted = {key: noted_seconds(result, paths.work) for key, result in results.items()}
+    return {key: seconds for key, seconds in noted.items() if seconds is not None}
 
 
 def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Network:

@@ -1,4 +1,4 @@
-"""The training curve and the preview images of a run: a mirror of train_log.jsonl and a folder.
+"""The training curve and the preview images of a run: a mirror of its logs and a folder.
 
 Only what the run does not have yet is sent, so a repetition, a resumed training whose log was cut
 back to its last checkpoint, and a training that DVC took from its cache need no case of their own.
@@ -39,7 +39,7 @@ def logged_steps(client: MlflowClient, run_id: str) -> Logged:
 def publish_training(
     client: MlflowClient,
     run_id: str,
-    train_log: str | Path,
+    logs: Iterable[str | Path],
     previews: str | Path,
     logged: Logged | None = None,
 ) -> Logged:
@@ -48,7 +48,7 @@ def publish_training(
     Args:
         client: of the store.
         run_id: the run.
-        train_log: one JSON object a line, with a `step`.
+        logs: files of one JSON object a line, with a `step`.
         previews: folder of images called step_<digits>.png.
         logged: what the run is known to have (the last call's result); None asks the store.
 
@@ -56,7 +56,7 @@ def publish_training(
         What the run has now.
     """
     logged = logged_steps(client, run_id) if logged is None else logged
-    rows = read_log(train_log) if Path(train_log).exists() else []
+    rows = [row for log in logs if Path(log).exists() for row in read_log(log)]
     points = list(_missing_points(rows, logged))
     for start in range(0, len(points), _BATCH):
         batch = points[start : start + _BATCH]

@@ -1,4 +1,4 @@
-"""`python -m ncsn.tracking.follow`: mirrors a growing training log into the configuration's run.
+"""`python -m ncsn.tracking.follow`: mirrors the growing logs of a training into its run.
 
 `ncsn.follow` starts it beside a training and holds the other end of its standard input. One word
 there tells how the training ended; an end without a word means that the training was killed.
@@ -9,8 +9,10 @@ import argparse
 import os
 import select
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from ncsn.addresses import masked
 from ncsn.errors import UserError
 from ncsn.params import load_params
 from ncsn.tracking.key import present_key
@@ -21,20 +23,20 @@ _NICENESS = 10  # the training needs the processors more
 
 
 def main() -> None:
-    """Follows the log named on the command line until standard input ends."""
+    """Follows the logs named on the command line until standard input ends."""
     options = _options()
     os.nice(_NICENESS)
     try:
-        follow(options.log, options.previews, options.poll_sec)
+        follow(options.logs, options.previews, options.poll_sec)
     except UserError as error:
-        sys.exit(f"warning: no live tracking: {error}")
+        sys.exit(masked(f"warning: no live tracking: {error}"))
     except Exception as error:  # whatever it is, it must stay one line beside the progress bar
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        sys.exit(f"warning: live tracking stopped, `track` completes the run: {reason}")
+        sys.exit(masked(f"warning: live tracking stopped, `track` completes the run: {reason}"))
 
 
-def follow(log: Path, previews: Path, poll_sec: float) -> None:
-    """Mirrors `log` and `previews` every `poll_sec` seconds while they change.
+def follow(logs: Sequence[Path], previews: Path, poll_sec: float) -> None:
+    """Mirrors `logs` and `previews` every `poll_sec` seconds while they change.
 
     A run that has FINISHED is left alone. The key is taken first: params.yaml may be edited while
     the training goes on.
@@ -56,9 +58,9 @@ def follow(log: Path, previews: Path, poll_sec: float) -> None:
     logged, seen, word = logged_steps(store.client, run_id), None, None
     while word is None:
         word = _word(poll_sec)
-        now = _stamp(log, previews)
+        now = _stamp(*logs, previews)
         if now != seen:
-            logged = publish_training(store.client, run_id, log, previews, logged)
+            logged = publish_training(store.client, run_id, logs, previews, logged)
             seen = now
     if word != DONE:
         set_status(store.client, run_id, STATUS.get(word, "KILLED"))
@@ -70,16 +72,16 @@ def _word(wait_sec: float) -> str | None:
     return sys.stdin.read().strip() if readable else None
 
 
-def _stamp(log: Path, previews: Path) -> list[tuple[int, int]]:
-    """Changes whenever the log or the set of previews does."""
-    stats = [path.stat() for path in (log, previews) if path.exists()]
+def _stamp(*paths: Path) -> list[tuple[int, int]]:
+    """Changes whenever a log or the set of previews does."""
+    stats = [path.stat() for path in paths if path.exists()]
     return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("log", type=Path)
     parser.add_argument("previews", type=Path)
+    parser.add_argument("logs", type=Path, nargs="+")
     parser.add_argument("--poll-sec", type=float, default=2.0)
     return parser.parse_args()
 

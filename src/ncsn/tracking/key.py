@@ -1,11 +1,15 @@
-"""The key of the configuration in the current folder. No MLflow here, so it is taken at once."""
+"""What names the run of the configuration in the current folder. No MLflow here: taken at once."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncsn.dag import configuration_key
+from ncsn.dag import configuration_key, contents_key
+from ncsn.params import PathsParams, TrackParams
 from ncsn.records import DataRecord, read_record
+
+KEY_TAG, MIRROR_TAG = "ncsn.key", "ncsn.mirror"
 
 
 def present_key(data_summary: str | Path) -> str:
@@ -15,6 +19,17 @@ def present_key(data_summary: str | Path) -> str:
         UserError: `data_summary`, which `prepare` leaves, is missing.
     """
     return configuration_key(data_sha256(read_record(data_summary, DataRecord)))
+
+
+def mirror_key(paths: PathsParams, track: TrackParams) -> str:
+    """Returns a digest of what the run mirrors: numbers of all stages, and how they are sent.
+
+    Arrays and networks are left out, since reading them takes long; they change with these.
+    """
+    own = sorted(Path(__file__).parent.glob("*.py"))
+    numbers = (paths.data_summary, paths.reference_summary, paths.train_log, paths.sample_summary)
+    files = [*own, *map(Path, (*numbers, paths.oracle_metrics, paths.metrics))]
+    return contents_key([path for path in files if path.exists()], json.dumps(track.log_model))
 
 
 def data_sha256(summary: Mapping[str, Any]) -> dict[str, str]:

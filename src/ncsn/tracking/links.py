@@ -40,6 +40,12 @@ def run_link(experiment_id: str, run_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs/{run_id}?{_MODE}"
 
 
+def run_record(experiment_id: str, run_id: str, key: str) -> dict[str, str]:
+    """What reports/mlflow_run.json says of a run; `url` is its page, without host."""
+    url = run_link(experiment_id, run_id)
+    return {"run_id": run_id, "experiment_id": experiment_id, "key": key, "url": url}
+
+
 def curves_link(experiment_id: str, run_id: str) -> str:
     """Curves and images of one run; the page goes on refreshing while the run grows."""
     return f"/#/experiments/{experiment_id}/runs/{run_id}/model-metrics?{_MODE}"

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
+from ncsn.addresses import masked
 from ncsn.errors import UserError
 
 P = ParamSpec("P")
@@ -38,7 +39,7 @@ def retried(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         except MlflowException as error:
             busy = error.error_code == ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
             if not busy or time.monotonic() > deadline:
-                reason = str(error).splitlines()[0]
+                reason = masked(str(error).splitlines()[0])
                 raise UserError(f"track.uri: MLflow cannot write to the store: {reason}") from None
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SEC)

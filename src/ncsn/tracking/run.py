@@ -8,9 +8,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
 from ncsn.tracking.environment import origin_tags
+from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.store import Store, store_lock
 
-KEY_TAG = "ncsn.key"
 FINISHED = RunStatus.to_string(RunStatus.FINISHED)
 RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 

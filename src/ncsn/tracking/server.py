@@ -6,17 +6,22 @@ worker. It answers no host name but this machine's: MLflow refuses others by its
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
+from ncsn.addresses import STORAGE, masked
 from ncsn.errors import UserError
 from ncsn.params import TrackParams
+from ncsn.tracking.database import is_absent
 from ncsn.tracking.links import (
     artifact_link,
     charts_link,
@@ -25,13 +30,16 @@ from ncsn.tracking.links import (
     run_link,
     runs_link,
 )
+from ncsn.tracking.place import database_path, store_uri
 from ncsn.tracking.results import SAMPLE_GRID
-from ncsn.tracking.store import database_path, open_store, store_uri
+from ncsn.tracking.store import open_store, require_usable, store_errors
 
 HOST = "127.0.0.1"
 PORT = 5000  # MLflow's own; the next free one if it is taken
 _START_SEC = 60.0
 _NUM_COMPARED = 5
+_NOT_FOR_IT = ("MLFLOW_TRACKING_URI", STORAGE)  # it has an address of its own
+_TELLING = re.compile(r"(?i)\w*(error|exception)\b|address already in use")
 
 
 @contextlib.contextmanager
@@ -46,30 +54,32 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
         port: first port to try.
 
     Raises:
-        UserError: there is no store yet, or the server does not start.
+        UserError: there is no store yet, it cannot be used, or the server does not start.
     """
     uri = store_uri(track, root)
     if uri.startswith("http"):
-        yield uri.rstrip("/")
+        yield masked(uri.rstrip("/"))
         return
     _require_store(uri)
     address = f"http://{HOST}:{free_port(port)}"
-    server = _start(uri, address)
-    try:
-        _await(server, address)
-        yield address
-    finally:
-        server.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=10)
-        server.kill()
+    with tempfile.TemporaryFile("w+") as said:
+        server = _start(uri, address, said)
+        try:
+            _await(server, address, said)
+            yield address
+        finally:
+            server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=10)
+            server.kill()
 
 
 def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
     """Returns what is worth opening, as paths of MLflow's pages by what they show."""
     _require_store(store_uri(track, root))
     store = open_store(track, root)
-    runs = store.client.search_runs([store.experiment_id], max_results=_NUM_COMPARED)
+    with store_errors(store.uri):
+        runs = store.client.search_runs([store.experiment_id], max_results=_NUM_COMPARED)
     ids = [str(run.info.run_id) for run in runs]
     links = {"charts of all runs": charts_link(store.experiment_id)}
     links["table of all runs"] = runs_link(store.experiment_id)
@@ -95,30 +105,44 @@ def free_port(first: int) -> int:
 
 def _require_store(uri: str) -> None:
     database = database_path(uri)
-    if database is not None and not database.exists():
+    if database is not None and not database.is_dir() and is_absent(database):
         raise UserError(f"{database} does not exist yet; `make repro` makes it with the first run")
+    require_usable(uri)
 
 
-def _start(uri: str, address: str) -> subprocess.Popen[bytes]:
+def _start(uri: str, address: str, said: IO[str]) -> subprocess.Popen[bytes]:
+    """Starts the server; the store's address goes by the environment, which no other user sees."""
     port = address.rpartition(":")[2]
-    command: Sequence[str] = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command = [*command, "--host", HOST, "--port", port, "--workers", "1", "--no-serve-artifacts"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command: Sequence[str] = [sys.executable, "-m", "mlflow", "server", "--host", HOST]
+    command = [*command, "--port", port, "--workers", "1", "--no-serve-artifacts"]
+    own = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    others = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     return subprocess.Popen(
         command,
-        env=environment,
+        env=others | own,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=said,
         start_new_session=True,  # Ctrl-C reaches it once, through `serving`
     )
 
 
-def _await(server: subprocess.Popen[bytes], address: str) -> None:
-    """Waits until the server answers."""
+def _await(server: subprocess.Popen[bytes], address: str, said: IO[str]) -> None:
+    """Waits until the server answers, or ends."""
     deadline = time.monotonic() + _START_SEC
     while time.monotonic() < deadline and server.poll() is None:
         with contextlib.suppress(OSError, urllib.error.URLError):
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return
         time.sleep(0.2)
-    raise UserError(f"the MLflow server at {address} did not start within {_START_SEC:g} s")
+    ending = f"did not answer within {_START_SEC:g} s"
+    if server.returncode is not None:
+        ending = f"ended with status {server.returncode}"
+    raise UserError(masked(f"the MLflow server at {address} {ending}: {_reason(said)}"))
+
+
+def _reason(said: IO[str]) -> str:
+    """The last line that tells of an error, else the last one, of what a server wrote."""
+    said.seek(0)
+    lines = [line.strip() for line in said if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or ["it said nothing"])[-1]

@@ -5,11 +5,12 @@ broken, as it does when the only one is killed. The database is therefore made u
 temporary name, and renamed when it is whole. Nothing here uses MLflow's global state.
 """
 
+import contextlib
 import hashlib
 import logging
-import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +20,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from ncsn.addresses import masked
 from ncsn.errors import UserError
 from ncsn.io import whole_file
 from ncsn.params import TrackParams
-
-_SQLITE = "sqlite:///"
+from ncsn.tracking.database import artifacts_fault, database_fault, is_absent, relocate
+from ncsn.tracking.place import SQLITE, artifact_folder, database_path, refusal, store_uri
 
 for _name in ("mlflow", "alembic"):  # announce every migration of a new database
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -43,38 +45,45 @@ class Store(NamedTuple):
     uri: str
 
 
-def store_uri(track: TrackParams, root: str | Path = ".") -> str:
-    """Returns the store's address; a relative SQLite path is taken from `root`."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or track.uri
-    if not uri.startswith(_SQLITE):
-        return uri
-    return _SQLITE + str((Path(root) / uri.removeprefix(_SQLITE)).resolve())
-
-
-def database_path(uri: str) -> Path | None:
-    """Returns the file of a SQLite address, None for any other address."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
-
-
 def open_store(track: TrackParams, root: str | Path = ".") -> Store:
     """Opens the store and its experiment, making what does not exist.
 
     Raises:
         UserError: the store cannot be reached, or was made by another version of MLflow.
     """
-    uri = store_uri(track, root)
-    try:
-        with store_lock(uri):
-            database = database_path(uri)
-            if database is not None and not database.exists():
+    uri, artifacts = store_uri(track, root), artifact_folder(track, root)
+    require_usable(uri)
+    with store_errors(uri), store_lock(uri):
+        database = database_path(uri)
+        if database is not None:
+            _require_writable(track, artifacts)
+            if is_absent(database):
                 _create_database(database)
-            client = MlflowClient(uri, registry_uri=uri)
-            return Store(client, _experiment_id(client, track, uri, root), uri)
+            relocate(database, artifacts, track.experiment)
+        client = MlflowClient(uri, registry_uri=uri)
+        return Store(client, _experiment_id(client, track, uri, artifacts), uri)
+
+
+def require_usable(uri: str) -> None:
+    """Refuses a SQLite file that MLflow could not use, with the reason, before MLflow tries.
+
+    Raises:
+        UserError: it is a folder, another database, of another version, locked or not writable.
+    """
+    database = database_path(uri)
+    fault = None if database is None else database_fault(database)
+    if fault is not None:
+        raise UserError(refusal(uri, fault))
+
+
+@contextlib.contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turns what goes wrong between MLflow and the store into one line that names the store."""
+    try:
+        yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0].strip()
-        raise UserError(
-            f"track.uri (value {uri!r}): MLflow cannot open this store: {reason}"
-        ) from None
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(refusal(uri, f"MLflow cannot use this store: {reason}")) from None
 
 
 def store_lock(uri: str, name: str = "store") -> FileLock:
@@ -83,7 +92,7 @@ def store_lock(uri: str, name: str = "store") -> FileLock:
     if database is not None:
         folder = database.with_name(f"{database.name}.locks")
     else:
-        digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(masked(uri).encode()).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"ncsn-{digest}.locks"
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f"{name}.lock")
@@ -94,7 +103,7 @@ def _create_database(path: Path) -> None:
     from mlflow.store.db.utils import _safe_initialize_tables, create_sqlalchemy_engine
 
     with whole_file(path) as partial:
-        engine = create_sqlalchemy_engine(f"{_SQLITE}{partial}")
+        engine = create_sqlalchemy_engine(f"{SQLITE}{partial}")
         _safe_initialize_tables(engine)
         engine.dispose()
         with sqlite3.connect(partial) as connection:  # readers do not wait for the writer
@@ -102,16 +111,23 @@ def _create_database(path: Path) -> None:
         connection.close()
 
 
-def _experiment_id(client: MlflowClient, track: TrackParams, uri: str, root: str | Path) -> str:
+def _require_writable(track: TrackParams, artifacts: Path) -> None:
+    fault = artifacts_fault(artifacts)
+    if fault is not None:
+        value = track.artifact_root
+        raise UserError(f"track.artifact_root (value {value!r}): {artifacts} {fault}")
+
+
+def _experiment_id(client: MlflowClient, track: TrackParams, uri: str, artifacts: Path) -> str:
     found = client.get_experiment_by_name(track.experiment)
     if found is not None and found.lifecycle_stage == "deleted":
+        place = masked(uri)
         raise UserError(
-            f"track.experiment (value {track.experiment!r}): was deleted in {uri}; restore it "
+            f"track.experiment (value {track.experiment!r}): was deleted in {place}; restore it "
             f"with `mlflow experiments restore -x {found.experiment_id}` or choose another name"
         )
     if found is not None:
         return str(found.experiment_id)
     if uri.startswith("http"):  # the server knows where its artifacts go
         return str(client.create_experiment(track.experiment))
-    artifacts = (Path(root) / track.artifact_root).resolve()
     return str(client.create_experiment(track.experiment, artifact_location=artifacts.as_uri()))

@@ -21,10 +21,11 @@ from ncsn.io import read_npz
 from ncsn.params import TrackParams
 from ncsn.records import read_log
 from ncsn.tracking.curve import SAMPLES
+from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
 from ncsn.tracking.results import image_grid
 from ncsn.tracking.retry import retried
-from ncsn.tracking.run import KEY_TAG, find_or_create_run, find_run
+from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
 from ncsn.trial_record import TrialRecord
 

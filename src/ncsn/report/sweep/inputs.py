@@ -102,6 +102,8 @@ def read_exported(folder: str | Path) -> SweepStudy:
     for name in ("number", *summary["objectives"]):
         if name not in trials or (len(trials) and trials[name].dtype.kind not in "iuf"):
             raise UserError(f"{path}: column {name!r} must hold numbers{again(MAKER)}")
+    if absent := {trial["number"] for trial in summary["best"]} - set(trials["number"]):
+        raise UserError(f"{path}: lacks trial {min(absent)}, one of the best{again(MAKER)}")
     wanted = [*trials.columns, *_COLUMNS, *summary["axes"], *summary["objectives"]]
     return SweepStudy(summary, trials.reindex(columns=list(dict.fromkeys(wanted))))
 
