@@ -8,8 +8,9 @@ from ncsn import keys
 from ncsn.build.device import build_device
 from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images, read_samples
-from ncsn.io import read_json, write_json
+from ncsn.io import write_json
 from ncsn.params import load_params
+from ncsn.records import DataRecord, read_record
 from ncsn.reference import read_reference
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     params = load_params("base", "paths", "reference", "evaluate")
     paths, seed = params.paths, params.base.seed
     reference = read_reference(
-        paths.reference, params.reference, seed, read_json(paths.data_summary)
+        paths.reference, params.reference, seed, read_record(paths.data_summary, DataRecord)
     )
     metrics = evaluate_images(
         read_samples(paths.samples),

@@ -8,9 +8,10 @@ from ncsn.build.device import build_device
 from ncsn.data.split import load_split
 from ncsn.entry import entry
 from ncsn.evaluation import read_samples
-from ncsn.io import read_json, write_json
+from ncsn.io import write_json
 from ncsn.neighbours import training_neighbours
 from ncsn.params import load_params
+from ncsn.records import DataRecord, read_record
 from ncsn.reference import read_reference, read_train_features
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """The stage."""
     begin = time.perf_counter()
     params = load_params("base", "paths", "reference", "neighbours")
-    paths, data_summary = params.paths, read_json(params.paths.data_summary)
+    paths, data_summary = params.paths, read_record(params.paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, params.base.seed, data_summary)
     found = training_neighbours(
         read_samples(paths.samples),

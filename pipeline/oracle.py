@@ -11,11 +11,12 @@ from ncsn.build.score_net import build_sigmas
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.entry import entry
 from ncsn.evaluation import evaluate_images
-from ncsn.io import read_json, write_json, write_npz
+from ncsn.io import write_json, write_npz
 from ncsn.least_loss import least_dsm_loss
 from ncsn.limits import notice_unstable_step
 from ncsn.oracles import DataScore
 from ncsn.params import load_params
+from ncsn.records import DataRecord, read_record
 from ncsn.reference import read_reference
 from ncsn.rng import generator
 from ncsn.sampling import Draw, draw_samples
@@ -39,7 +40,7 @@ def main() -> None:
     draw = Draw(kernel, score_fn, tuple(images.shape[1:]), evaluations)
     wanted = params.sample.model_copy(update={"num_samples": oracle.num_samples})
     reference = read_reference(
-        paths.reference, params.reference, seed, read_json(paths.data_summary)
+        paths.reference, params.reference, seed, read_record(paths.data_summary, DataRecord)
     )
     with work_folder("oracle", paths.work) as folder:
         samples = draw_samples(draw, wanted, batch_size, folder).images

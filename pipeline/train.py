@@ -12,10 +12,10 @@ from ncsn.data.labels import check_labels
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
-from ncsn.io import read_json
 from ncsn.limits import check_counts
 from ncsn.marked import refuse_foreign
 from ncsn.params import load_params
+from ncsn.records import NoiseRecord, read_record
 from ncsn.trained import write_trained
 from ncsn.training import Task, train
 from ncsn.training_log import LOG, PREVIEWS, SPEED
@@ -31,16 +31,13 @@ def main() -> None:
     splits = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, *(split.labels for split in splits))
     images, held_out = (to_chw(split.images).to(device) for split in splits)
-    check_counts(len(images), len(held_out), images.shape[1:])
-    noise = read_json(paths.training_noise)
+    shape, dequantised = images.shape[1:], params.train.uniform_dequantisation
+    check_counts(len(images), len(held_out), shape)
+    noise = read_record(paths.training_noise, NoiseRecord)
     sigmas = trained_sigmas(noise).to(device)
+    seed = params.base.seed
     net = build_score_net(
-        params.model,
-        sigmas,
-        images.shape[1:],
-        params.base.seed,
-        points=images,
-        dequantised=params.train.uniform_dequantisation,
+        params.model, sigmas, shape, seed, points=images, dequantised=dequantised
     )
     net = placed(net, device)
     described = {name: getattr(params, name).model_dump() for name in ("model", "train")}

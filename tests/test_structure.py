@@ -23,6 +23,7 @@ TORCH_FREE = (
     "params",
     "reading",
     "npz",
+    "records",
     "io",
     "marked",
     "workshop",
@@ -43,6 +44,7 @@ RINGS = [
     {"reading", "marked", "progress", "log_rows"},
     {"npz", "workshop"},
     {"io", "secrets_file", "outside"},
+    {"records"},
     {"yaml_file", "sections", "entry"},
     {"paths"},
     {"params"},
@@ -89,9 +91,8 @@ def test_a_stage_loads_the_sections_that_it_declares(name):
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _is_named(n, "load_params")]
     loaded = {argument.value for call in calls for argument in call.args}
     declared = {key.split(".")[0] for key in STAGES[name]["params"]}
-    free = {"base", "paths"} | REFUSING.get(
-        name, set()
-    )  # templated in dvc.yaml, or deciding nothing
+    # templated in dvc.yaml, or deciding nothing
+    free = {"base", "paths"} | REFUSING.get(name, set())
     if name == "report":  # shows the values of every section that decides a result
         assert loaded <= declared | free
     else:

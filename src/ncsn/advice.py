@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from ncsn.advisor import SIGMA_MIN, Settings, diagnosis
 from ncsn.errors import UserError
-from ncsn.io import read_json
 from ncsn.params import NoiseParams, SamplerParams
+from ncsn.records import DataRecord, read_record
 
 KEYS = (  # of Settings, in its order
     "noise.sigma_max",
@@ -66,7 +66,7 @@ def data_facts(path: str | Path, name: str) -> DataFacts:
     """
     if not Path(path).exists():
         raise UserError(f"{path} is missing: the data are not prepared; run `dvc repro prepare`")
-    summary = read_json(path)
+    summary = read_record(path, DataRecord)
     if summary["name"] != name:
         raise UserError(
             f"{path} describes '{summary['name']}', but data.name in params.yaml is '{name}'; "

@@ -5,6 +5,7 @@ Equal checkpoints give equal bytes, whether their training was interrupted or no
 """
 
 import pickle
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,34 @@ from torch import Tensor
 
 from ncsn.errors import UserError
 from ncsn.io import whole_file
+from ncsn.reading import again, opened, seen
 
 FORMAT = 1
+MAKER = "`dvc repro train`"
+_HEAD = 64  # bytes
+# What torch.load raises depends on where a file is broken.
+_BROKEN = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    EOFError,
+    ArithmeticError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+_KINDS: dict[str, type] = {
+    "step": int,
+    "params": dict,
+    "image_shape": tuple,
+    "net": dict,
+    "ema": dict,
+    "optimizer": dict,
+    "window": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -49,22 +76,66 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
-    """Reads a checkpoint onto `device`.
+    """Reads a checkpoint onto `device`; none of its content is run as code.
 
     Raises:
-        UserError: the file is missing, broken, or of another format.
+        Missing: there is no such file.
+        UserError: it cannot be read, is damaged, or of another format.
     """
-    try:
-        fields = torch.load(path, map_location=device, weights_only=True)
-        found = fields.pop("format")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro train` makes it") from None
-    except (RuntimeError, EOFError, KeyError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not a checkpoint of this project ({reason})") from None
-    if found != FORMAT:
-        raise UserError(f"{path}: checkpoint format must be {FORMAT}, got {found}")
+    fields = load_tensors(path, MAKER, device)
+    if (found := fields.get("format")) != FORMAT:
+        raise UserError(f"{path}: checkpoint format must be {FORMAT}, got {found}{again(MAKER)}")
+    if broken := _broken_field(fields):
+        raise UserError(f"{path} is no whole checkpoint: {broken}{again(MAKER)}")
     return Checkpoint(**{**fields, "image_shape": tuple(fields["image_shape"])})
+
+
+def load_tensors(
+    path: str | Path, maker: str | None, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """Returns what torch.save wrote of tensors and plain values by name.
+
+    Args:
+        path: of the file.
+        maker: the command that makes it, for messages; None for the user's own.
+        device: where the tensors go.
+
+    Raises:
+        Missing: there is no such file.
+        UserError: it cannot be read, is damaged, or holds something else. What PyTorch advises
+            then, to load without its check, would run the file's code and is not passed on.
+    """
+    with opened(path, maker) as file:
+        head = file.read(_HEAD)
+        file.seek(0)
+        if not head.startswith(b"PK"):  # what older versions wrote is a bare pickle
+            raise UserError(f"{path}: not a file of tensors, {seen(head)}{again(maker)}")
+        try:
+            value = torch.load(file, map_location=device, weights_only=True)
+        except _BROKEN as error:
+            kind = type(error).__name__
+            raise UserError(f"{path}: damaged or not ours ({kind}){again(maker)}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: must hold tensors by name{again(maker)}")
+    return value
+
+
+def _broken_field(fields: dict[str, Any]) -> str | None:
+    """Which field is not that of a checkpoint, or None."""
+    for name, kind in _KINDS.items():
+        if not isinstance(fields.get(name), kind):
+            return f"{name} must be {kind.__name__}, found {type(fields.get(name)).__name__}"
+    if unknown := sorted(set(map(str, fields)) - set(Checkpoint.__dataclass_fields__)):
+        return f"{unknown[0]} is no field of it"
+    shape = fields["image_shape"]
+    if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
+        return f"image_shape must be (C, H, W), found {shape}"
+    for name in ("net", "ema", "window"):
+        if not all(isinstance(value, Tensor) for value in fields[name].values()):
+            return f"{name} must hold tensors alone"
+    if absent := [name for name in ("model", "train", "noise") if name not in fields["params"]]:
+        return f"params lack {absent[0]}"
+    return None
 
 
 def _plain(value: Any) -> Any:

@@ -15,14 +15,17 @@ from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from ncsn.batches import batch_indices
+from ncsn.checkpoint import load_tensors
 from ncsn.data.labels import class_count
 from ncsn.errors import UserError
 from ncsn.io import whole_file
 from ncsn.progress import progress_bar
+from ncsn.reading import again
 from ncsn.rng import generator, mixed_seed
 from ncsn.threads import one_thread
 
 FEATURE_LAYER = "128"
+MAKER = "`dvc repro reference`"
 _WIDTHS = (24, 48, 64, 64)
 _SMALLEST_SIDE = 3  # pixels: no map is halved below this
 _BATCH = 128  # in training
@@ -155,14 +158,18 @@ def save_classifier(path: str | Path, net: Classifier) -> None:
 
 
 def load_classifier(path: str | Path) -> Classifier:
-    """Reads what `save_classifier` wrote, onto the CPU and ready to evaluate."""
+    """Reads what `save_classifier` wrote, onto the CPU and ready to evaluate.
+
+    Raises:
+        UserError: the file is missing, damaged, or not of a classifier.
+    """
+    state = load_tensors(path, MAKER)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
-    channels, height, width = state["image_shape"].tolist()
-    net = Classifier((channels, height, width), len(state["head.bias"]))
-    net.load_state_dict(state)
+        channels, height, width = state["image_shape"].tolist()
+        net = Classifier((channels, height, width), len(state["head.bias"]))
+        net.load_state_dict(state)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{path}: not the state of a classifier{again(MAKER)}") from None
     return net.eval()
 
 

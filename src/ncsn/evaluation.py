@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ncsn import keys
+from ncsn.data.split import checked_images
 from ncsn.errors import UserError
 from ncsn.fidelity import extract_features, metric_layers
 from ncsn.io import read_npz
@@ -65,7 +66,4 @@ def evaluate_images(
 
 def read_samples(path: str | Path) -> np.ndarray:
     """Returns the array `arr_0` of a .npz archive: generated images, uint8 (N,H,W,C)."""
-    arrays = read_npz(path)
-    if "arr_0" not in arrays or arrays["arr_0"].ndim != 4:
-        raise UserError(f"{path}: must hold an array 'arr_0' of shape (N,H,W,C)")
-    return arrays["arr_0"]
+    return checked_images(read_npz(path), "arr_0", path)

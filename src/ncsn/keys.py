@@ -31,6 +31,15 @@ WEIGHTS_SHA256 = "eval/extractor_weights_sha256"
 REFERENCE_EXTRACTOR = "reference/extractor"
 REFERENCE_FEATURE_LAYER = "reference/feature_layer"
 REFERENCE_SPLIT = "reference/split"
+TEXTS = (
+    EXTRACTOR,
+    FEATURE_LAYER,
+    WEIGHTS_SHA256,
+    REFERENCE_EXTRACTOR,
+    REFERENCE_FEATURE_LAYER,
+    REFERENCE_SPLIT,
+)
+COUNTS = ("num_samples", "num_reference")  # ends of keys of whole numbers
 
 TRAIN_LOSS = "train/loss"
 STEPS_PER_SEC = "train/steps_per_sec"

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Archive:
         """
         member = self._members[name]
         self._check_member(name, member)
-        with self._told(name), self._open(member) as stream:
+        with self._told(name), self._zip.open(member) as stream:
             header = self._header(name, stream)
         needed = header.offset + header.dtype.itemsize * math.prod(header.shape)
         if needed != member.file_size:
@@ -104,19 +104,17 @@ class Archive:
         header = self.header(name)
         flat = np.empty(math.prod(header.shape), header.dtype)
         content = flat.view(np.uint8).data
-        with self._told(name), self._open(self._members[name]) as stream:
+        with self._told(name), self._zip.open(self._members[name]) as stream:
             stream.read(header.offset)
             filled = 0
-            while count := stream.readinto(content[filled : filled + 2**20]):
-                filled += count
+            while block := stream.read(min(2**20, len(content) - filled)):
+                content[filled : filled + len(block)] = block
+                filled += len(block)
             if filled < len(content):
                 raise EOFError("it ends early")
         if header.fortran_order:
             return flat.reshape(header.shape[::-1]).transpose()
         return flat.reshape(header.shape)
-
-    def _open(self, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
-        return cast(zipfile.ZipExtFile, self._zip.open(member))
 
     def _check_member(self, name: str, member: zipfile.ZipInfo) -> None:
         if member.flag_bits & _ENCRYPTED:
@@ -134,7 +132,7 @@ class Archive:
             sizes = f"{member.compress_size} bytes to give {member.file_size}"
             raise self._error(name, f"claims {sizes}, which is impossible")
 
-    def _header(self, name: str, stream: zipfile.ZipExtFile) -> Header:
+    def _header(self, name: str, stream: IO[bytes]) -> Header:
         start = stream.read(len(NPY_MAGIC) + 2)
         form = _HEADER_LENGTHS.get(start[-2]) if len(start) == len(NPY_MAGIC) + 2 else None
         if not start.startswith(NPY_MAGIC) or form is None:

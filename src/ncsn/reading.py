@@ -8,8 +8,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ncsn.errors import Missing, UserError
 
@@ -19,7 +19,7 @@ _HEAD = 128  # bytes that tell what a file is
 
 
 @contextlib.contextmanager
-def opened(path: str | Path, maker: str | None) -> Iterator[BinaryIO]:
+def opened(path: str | Path, maker: str | None) -> Iterator[BufferedReader]:
     """Yields a regular file that is open for reading.
 
     Args:
@@ -30,6 +30,8 @@ def opened(path: str | Path, maker: str | None) -> Iterator[BinaryIO]:
         Missing: there is no such file.
         UserError: it is no regular file, cannot be read, or is a pointer of Git LFS.
     """
+    if "\0" in str(path):
+        raise UserError(f"{str(path)!r}: a file name cannot hold the byte 0")
     with _told(path, maker):
         kind = os.stat(path).st_mode
         if not stat.S_ISREG(kind):

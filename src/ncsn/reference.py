@@ -6,7 +6,9 @@ made from. A folder that does not match its own key, the params or the data is r
 stale number comes out.
 """
 
+import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +16,13 @@ import numpy as np
 import torch
 
 from ncsn import keys
-from ncsn.classifier import classifier_accuracy, save_classifier, train_classifier
+from ncsn.classifier import MAKER, classifier_accuracy, save_classifier, train_classifier
 from ncsn.data.split import Split, split_sha256
 from ncsn.doubt import classifier_doubt
 from ncsn.errors import UserError
 from ncsn.fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
 from ncsn.inception import inception_weights
-from ncsn.io import file_sha256, read_json, read_npz, whole_folder, write_json, write_npz
+from ncsn.io import read_npz, whole_folder, write_json, write_npz
 from ncsn.metrics import (
     Statistics,
     feature_statistics,
@@ -30,6 +32,8 @@ from ncsn.metrics import (
 )
 from ncsn.params import ReferenceParams
 from ncsn.progress import notice
+from ncsn.reading import again, opened
+from ncsn.records import ReferenceKey, read_record
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
 TRAIN_FEATURES = "train_features.npz"  # where the reference split is the test split
@@ -129,17 +133,15 @@ def read_reference(
         UserError: the folder is missing, damaged, or was made from something else.
     """
     folder = Path(folder)
-    key, weights = read_json(folder / KEY), folder / WEIGHTS[params.extractor]
+    key, weights = read_record(folder / KEY, ReferenceKey), folder / WEIGHTS[params.extractor]
     expected = _asked(params, seed) | {"data_sha256": data_summary[params.split]["sha256"]}
     _check(folder, key, expected)
     found = {name: _sha256(file) for name, file in _files(folder, weights).items()}
     _check(folder, key, found)
     arrays = read_npz(folder / ARRAYS)
-    pixels = None
-    if params.pixel_frechet:
-        pixels = Statistics(arrays["pixel_mean"], arrays["pixel_cov"])
-    features = torch.from_numpy(arrays["features"])
-    return Reference(key, weights, features, Statistics(arrays["mean"], arrays["cov"]), pixels)
+    pixels = _statistics(arrays, "pixel_", folder) if params.pixel_frechet else None
+    features = _features(arrays, folder / ARRAYS)
+    return Reference(key, weights, features, _statistics(arrays, "", folder), pixels)
 
 
 def read_train_features(
@@ -159,7 +161,24 @@ def read_train_features(
         return reference.features
     folder = Path(folder)
     _check(folder, reference.key, _train_key(folder, data_summary["train"]["sha256"]))
-    return torch.from_numpy(read_npz(folder / TRAIN_FEATURES)["features"])
+    return _features(read_npz(folder / TRAIN_FEATURES), folder / TRAIN_FEATURES)
+
+
+def _features(arrays: Mapping[str, np.ndarray], path: Path) -> torch.Tensor:
+    features = arrays.get("features")
+    if features is None or features.ndim != 2 or features.dtype != np.float32:
+        raise UserError(f"{path}: 'features' must be float32 of shape (N, D){again(MAKER)}")
+    return torch.from_numpy(features)
+
+
+def _statistics(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> Statistics:
+    mean, cov = (arrays.get(f"{prefix}{name}", np.empty(0)) for name in ("mean", "cov"))
+    if mean.ndim != 1 or mean.size == 0 or cov.shape != (mean.size, mean.size):
+        raise UserError(
+            f"{folder / ARRAYS}: '{prefix}mean' and '{prefix}cov' must have shapes (D,) and "
+            f"(D, D){again(MAKER)}"
+        )
+    return Statistics(mean, cov)
 
 
 def _write_weights(
@@ -227,10 +246,8 @@ def _files(folder: Path, weights: Path) -> dict[str, Path]:
 
 
 def _sha256(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `dvc repro --force reference`") from None
+    with opened(path, "`dvc repro --force reference`") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(folder: Path, key: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ has the seconds of the run that made it, where that run was on this machine.
 import os
 from pathlib import Path
 
-from ncsn.io import file_sha256, read_json, write_json
+from ncsn.io import file_sha256, write_json
+from ncsn.records import read_metrics
 from ncsn.work import SHARED_WORK
 
 TIMES = "times"  # in the folder of unfinished work, which neither DVC nor git looks into
@@ -28,7 +29,7 @@ def note_seconds(result: str | Path, seconds: float, root: str | Path) -> None:
 def noted_seconds(result: str | Path, root: str | Path) -> float | None:
     """Returns how long it took to make a file; None where that was not measured here."""
     note = _note(result, root)
-    return float(read_json(note)[_SECONDS]) if note.exists() else None
+    return float(read_metrics(note, _SECONDS)[_SECONDS]) if note.exists() else None
 
 
 def _note(result: str | Path, root: str | Path) -> Path:

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 from ncsn.checkpoint import Checkpoint, save_checkpoint
-from ncsn.io import read_jsonl, whole_file, whole_folder
+from ncsn.io import whole_file, whole_folder
 from ncsn.log_rows import training_seconds
 from ncsn.paths import PathsParams
+from ncsn.records import read_log
 from ncsn.times import note_seconds
 from ncsn.training import COST
 from ncsn.training_log import LOG, PREVIEWS, SPEED
@@ -26,5 +27,5 @@ def write_trained(checkpoint: Checkpoint, folder: Path, paths: PathsParams) -> N
     with whole_file(paths.train_cost) as cost:
         shutil.copy(folder / COST, cost)
     save_checkpoint(paths.checkpoint, checkpoint)
-    if spent := training_seconds(read_jsonl(folder / SPEED)):
+    if spent := training_seconds(read_log(folder / SPEED)):
         note_seconds(paths.train_log, spent, paths.work)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ncsn.errors import Diverged
-from ncsn.io import read_jsonl, write_jsonl
+from ncsn.io import write_jsonl
 from ncsn.keys import TRAIN_LOSS, level_key
+from ncsn.records import read_log
 
 LOG = "train_log.jsonl"
 SPEED = "speed.jsonl"  # apart from the log: equal trainings leave equal bytes, which hold no clock
@@ -79,7 +80,7 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
 def cut_back(folder: Path, step: int) -> None:
     """Drops rows and previews beyond `step`, the last one that a checkpoint holds."""
     for rows_of in (folder / LOG, folder / SPEED):
-        rows = read_jsonl(rows_of) if rows_of.exists() else []
+        rows = read_log(rows_of) if rows_of.exists() else []
         write_jsonl(rows_of, [row for row in rows if row["step"] <= step])
     previews = folder / PREVIEWS
     previews.mkdir(parents=True, exist_ok=True)

@@ -28,13 +28,13 @@ def test_a_log_that_goes_away_while_it_is_read_is_read_where_it_went(tmp_path, m
     live, result, seen = tmp_path / "live.jsonl", tmp_path / "result.jsonl", []
     reader = TrainingRows(lambda row: seen.append(row["step"]))
     _write(live, 1, 2)
-    read_jsonl = rows.read_jsonl
+    read_log = rows.read_log
 
     def too_late(log: Path):
         live.rename(result)
-        return read_jsonl(log)
+        return read_log(log)
 
-    monkeypatch.setattr(rows, "read_jsonl", too_late)
+    monkeypatch.setattr(rows, "read_log", too_late)
     reader.read(live)
     assert seen == []
     monkeypatch.undo()

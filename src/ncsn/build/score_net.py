@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ncsn.errors import UserError
 from ncsn.nets.refinenet import ConditionalRefineNet
 from ncsn.nets.refinenet_v2 import ScaledRefineNet, cascades_for
 from ncsn.noise import geometric_sigmas
@@ -82,20 +83,24 @@ def build_trained_net(
             training.
 
     Raises:
-        UserError: the network was not trained for `sigmas`.
+        UserError: the network was not trained for `sigmas`, or the weights do not fit it.
     """
-    noise = described["noise"]
-    if sigmas is None:
-        sigmas = trained_sigmas(noise)
-    else:
-        check_ladder(noise, sigmas.tolist())
-    model = ModelParams.model_validate(described["model"])
-    net = build_score_net(
-        model,
-        sigmas,
-        image_shape,
-        points=weights.get("points"),
-        dequantised=bool(described["train"]["uniform_dequantisation"]),
-    )
-    net.load_state_dict(weights)
+    try:
+        noise = described["noise"]
+        model = ModelParams.model_validate(described["model"])
+        dequantised = bool(described["train"]["uniform_dequantisation"])
+        if sigmas is None:
+            sigmas = trained_sigmas(noise)
+        else:
+            check_ladder(noise, sigmas.tolist())
+        points = weights.get("points")
+        net = build_score_net(model, sigmas, image_shape, points=points, dequantised=dequantised)
+        net.load_state_dict(weights)
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError):
+        raise UserError(
+            "paths.checkpoint: the weights in it are not those of the network that it describes; "
+            "delete the checkpoint and run `dvc repro train`"
+        ) from None
     return net.eval().requires_grad_(False)

@@ -17,9 +17,10 @@ from typing import Any
 from ncsn.data import celeba
 from ncsn.data.listing import File, file_entry, listed, unreadable
 from ncsn.errors import UserError
-from ncsn.io import read_json, whole_file
+from ncsn.io import whole_file
 from ncsn.outside import existing
 from ncsn.params import DataParams, ReferenceParams
+from ncsn.records import FilesRecord, read_record
 
 _THREADS, _CHUNK = 2, 250  # two wait for a disk together; more only contend on small files
 _WHOLE = 1 << 20  # bytes up to which a file is read in one piece
@@ -102,9 +103,10 @@ def _remembered(memory: Path, root: Path) -> Mapping[str, list[Any]]:
     if not memory.exists():
         return {}
     with suppress(UserError):  # a broken memory is none
-        value = read_json(memory)
+        value = read_record(memory, FilesRecord)
         if value.get("root") == str(root.absolute()):
-            return value["files"]
+            files: dict[str, list[Any]] = value["files"]
+            return files
     return {}
 
 

@@ -5,13 +5,38 @@ Nothing is computed here. `tables` makes tidy data of it, `figures` and `grids` 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ncsn.io import read_json, read_jsonl, read_npz
+from ncsn import keys
+from ncsn.data.split import checked_images
+from ncsn.errors import Missing
+from ncsn.io import read_npz
 from ncsn.paths import PathsParams
+from ncsn.records import (
+    CostRecord,
+    DataRecord,
+    NeighboursRecord,
+    NoiseRecord,
+    OracleRecord,
+    SampleRecord,
+    read_log,
+    read_metrics,
+    read_record,
+)
+from ncsn.report.checks import (
+    check_inpainting,
+    check_levels,
+    check_neighbours,
+    check_oracle,
+    check_shapes,
+    check_trajectory,
+)
+
+_CONDITIONS = (keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE, keys.EXTRACTOR, keys.FEATURE_LAYER)
+_ORACLE_COUNT = "oracle/fid_num_samples"
+_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -61,25 +86,56 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
     """Reads every input of the report.
 
     Raises:
-        UserError: a file is missing or broken.
+        UserError: a file is missing or broken, or does not fit the others.
     """
     trajectory = read_npz(paths.trajectory)
-    has_oracle = Path(paths.oracle_summary).exists()
-    return ReportInputs(
-        data=read_json(paths.data_summary),
-        reference=read_json(paths.reference_summary),
-        training_sigmas=read_json(paths.training_noise).get("sigmas", []),
-        log=read_jsonl(paths.train_log),
-        samples=read_npz(paths.samples)["arr_0"],
-        train=read_npz(paths.train_images)["images"],
-        real=read_npz(paths.test_images)["images"],
-        trajectory=trajectory["images"],
-        trajectory_sigmas=trajectory["sigmas"],
-        sampling=read_json(paths.sample_summary),
-        training_cost=read_json(paths.train_cost),
-        metrics=read_json(paths.metrics) | read_json(paths.oracle_metrics),
-        oracle=read_json(paths.oracle_summary) if has_oracle else None,
+    metrics = read_metrics(paths.metrics, *_CONDITIONS)
+    inputs = ReportInputs(
+        data=read_record(paths.data_summary, DataRecord),
+        reference=read_metrics(paths.reference_summary, keys.FLOOR_FID_NUM_SAMPLES),
+        training_sigmas=read_record(paths.training_noise, NoiseRecord).get("sigmas", []),
+        log=read_log(paths.train_log),
+        samples=_images(paths.samples, "arr_0"),
+        train=_images(paths.train_images),
+        real=_images(paths.test_images),
+        trajectory=trajectory.get("images", _NOTHING),
+        trajectory_sigmas=trajectory.get("sigmas", _NOTHING),
+        sampling=read_record(paths.sample_summary, SampleRecord),
+        training_cost=read_record(paths.train_cost, CostRecord),
+        metrics=metrics | read_metrics(paths.oracle_metrics, _ORACLE_COUNT),
+        oracle=_oracle(paths.oracle_summary),
         inpainting=read_npz(paths.inpainting),
-        baseline=read_npz(paths.baseline)["images"],
-        neighbours=read_json(paths.neighbours),
+        baseline=_images(paths.baseline),
+        neighbours=read_record(paths.neighbours, NeighboursRecord),
     )
+    _check(inputs, paths)
+    return inputs
+
+
+def _oracle(path: str) -> dict[str, Any] | None:
+    try:
+        return read_record(path, OracleRecord)
+    except Missing:  # the stage need not have run
+        return None
+
+
+def _images(path: str, name: str = "images") -> np.ndarray:
+    return checked_images(read_npz(path), name, path)
+
+
+def _check(inputs: ReportInputs, paths: PathsParams) -> None:
+    """Makes sure that the inputs are of one run."""
+    images = {
+        paths.samples: inputs.samples,
+        paths.train_images: inputs.train,
+        paths.test_images: inputs.real,
+        paths.baseline: inputs.baseline,
+    }
+    check_shapes(images)
+    shape, count = inputs.samples.shape[1:], len(inputs.samples)
+    check_trajectory(inputs.trajectory, inputs.trajectory_sigmas, shape, paths.trajectory)
+    check_inpainting(inputs.inpainting, shape, paths.inpainting)
+    check_neighbours(inputs.neighbours, count, len(inputs.train), paths.neighbours)
+    check_levels(inputs.log, len(inputs.training_sigmas), paths.train_log)
+    if inputs.oracle is not None:
+        check_oracle(inputs.oracle, paths.oracle_summary)

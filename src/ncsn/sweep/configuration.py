@@ -18,11 +18,12 @@ from typing import Any
 from ncsn.dag import stage_key
 from ncsn.errors import Diverged
 from ncsn.follow import SWITCH
-from ncsn.io import read_json, whole_file
+from ncsn.io import whole_file
 from ncsn.outside import PROJECT
 from ncsn.params import PARAMS_FILE, checked_params
 from ncsn.paths import PathsParams, load_paths
 from ncsn.preset import set_known
+from ncsn.records import SampleRecord, read_metrics, read_record
 from ncsn.sweep.dvc_repo import reproduce
 from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
 from ncsn.sweep.process import run_stage
@@ -143,6 +144,6 @@ def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]
 
 
 def _metrics(root: Path, paths: PathsParams) -> dict[str, float | str]:
-    metrics: dict[str, float | str] = read_json(root / paths.metrics)
-    cost = read_json(root / paths.sample_summary)
+    metrics = read_metrics(root / paths.metrics)
+    cost = read_record(root / paths.sample_summary, SampleRecord)
     return {**metrics, **{f"sample/{key}": value for key, value in cost.items()}}

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ncsn.io import read_jsonl
+from ncsn.errors import Missing
+from ncsn.records import read_log
 from ncsn.sweep.outcome import Stopped
 
 OnRow = Callable[[dict[str, Any]], bool]
@@ -44,8 +45,8 @@ class TrainingRows:
         try:
             state = os.stat(log)
             stamp = (str(log), state.st_size, state.st_mtime_ns)
-            rows = read_jsonl(log) if stamp != self._stamp else []
-        except FileNotFoundError:  # the end of a training takes it away at any moment
+            rows = read_log(log) if stamp != self._stamp else []
+        except (FileNotFoundError, Missing):  # the end of a training takes it away at any moment
             return []
         self._stamp = stamp
         return rows

@@ -10,10 +10,12 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from ncsn.io import read_json, read_npz
+from ncsn.data.split import checked_images
+from ncsn.io import read_npz
 from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
 from ncsn.params import TrackParams
 from ncsn.paths import PathsParams
+from ncsn.records import DataRecord, SampleRecord, read_metrics, read_record
 from ncsn.times import noted_seconds
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
@@ -29,7 +31,7 @@ _CONTINUOUS = ("training", "range_max", "range_min")
 
 def present_run(store: Store, key: str, data_summary: str | Path) -> Run:
     """Returns the run of `key`, named by DVC's experiment, or by data set and key."""
-    name = os.environ.get("DVC_EXP_NAME") or f"{read_json(data_summary)['name']}-{key[:8]}"
+    name = os.environ.get("DVC_EXP_NAME") or f"{_data(data_summary)['name']}-{key[:8]}"
     return find_or_create_run(store, key, name)
 
 
@@ -66,21 +68,25 @@ def publish_configuration(
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
-    metrics = read_json(paths.reference_summary) | _sampling_cost(paths, params)
-    metrics |= read_json(paths.oracle_metrics)
+    metrics = read_metrics(paths.reference_summary) | _sampling_cost(paths, params)
+    metrics |= read_metrics(paths.oracle_metrics)
     return Results(
         params=params,
-        metrics=metrics | read_json(paths.metrics) | _durations(paths),
-        data=read_json(paths.data_summary),
-        samples=read_npz(paths.samples)["arr_0"],
+        metrics=metrics | read_metrics(paths.metrics) | _durations(paths),
+        data=_data(paths.data_summary),
+        samples=checked_images(read_npz(paths.samples), "arr_0", paths.samples),
         step=params["train"]["num_steps"] if params["model"]["name"] != "oracle" else 0,
         files=tuple(map(Path, ("dvc.lock", "params.yaml", paths.metrics, paths.oracle_metrics))),
     )
 
 
+def _data(path: str | Path) -> dict[str, Any]:
+    return read_record(path, DataRecord)
+
+
 def _sampling_cost(paths: PathsParams, params: dict[str, Any]) -> dict[str, Any]:
     """What `sample` counted, under metric names; its params are in the file too, and left out."""
-    counted = read_json(paths.sample_summary)
+    counted = read_record(paths.sample_summary, SampleRecord)
     return {f"sample/{key}": counted[key] for key in counted if key not in params["sample"]}
 
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from PIL import Image
 
-from ncsn.io import read_jsonl
+from ncsn.records import read_log
 
 PREVIEWS = "previews"
 SAMPLES = "samples"
@@ -56,7 +56,7 @@ def publish_training(
         What the run has now.
     """
     logged = logged_steps(client, run_id) if logged is None else logged
-    rows = [row for log in logs if Path(log).exists() for row in read_jsonl(log)]
+    rows = [row for log in logs if Path(log).exists() for row in read_log(log)]
     points = list(_missing_points(rows, logged))
     for start in range(0, len(points), _BATCH):
         batch = points[start : start + _BATCH]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.dag import configuration_key, contents_key
-from ncsn.io import read_json
 from ncsn.params import PathsParams, TrackParams
+from ncsn.records import DataRecord, read_record
 
 KEY_TAG, MIRROR_TAG = "ncsn.key", "ncsn.mirror"
 
@@ -18,7 +18,7 @@ def present_key(data_summary: str | Path) -> str:
     Raises:
         UserError: `data_summary`, which `prepare` leaves, is missing.
     """
-    return configuration_key(data_sha256(read_json(data_summary)))
+    return configuration_key(data_sha256(read_record(data_summary, DataRecord)))
 
 
 def mirror_key(paths: PathsParams, track: TrackParams) -> str:

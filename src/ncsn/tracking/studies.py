@@ -16,8 +16,10 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
 from ncsn import keys
-from ncsn.io import read_jsonl, read_npz
+from ncsn.data.split import checked_images
+from ncsn.io import read_npz
 from ncsn.params import TrackParams
+from ncsn.records import read_log
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
@@ -198,7 +200,7 @@ def _metrics(trial: TrialRecord) -> list[Metric]:
 def _curve(trial: TrialRecord, at: int) -> Iterator[Metric]:
     if trial.train_log is None or not trial.train_log.exists():
         return
-    for row in read_jsonl(trial.train_log):
+    for row in read_log(trial.train_log):
         for key in _CURVES:
             if key in row:
                 yield Metric(key, float(row[key]), at, row["step"])
@@ -207,7 +209,7 @@ def _curve(trial: TrialRecord, at: int) -> Iterator[Metric]:
 def _publish_grid(store: Store, run_id: str, samples: Path) -> None:
     if not samples.exists() or store.client.list_artifacts(run_id, "images"):
         return
-    picture = Image.fromarray(image_grid(read_npz(samples)["arr_0"]))
+    picture = Image.fromarray(image_grid(checked_images(read_npz(samples), "arr_0", samples)))
     store.client.log_image(run_id, picture, key=SAMPLES, step=0, synchronous=True)
 
 

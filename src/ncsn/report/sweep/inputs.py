@@ -4,6 +4,7 @@
 without the conditions under which it was measured.
 """
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ import pandas as pd
 
 from ncsn import keys
 from ncsn.errors import UserError
-from ncsn.io import read_json
+from ncsn.reading import again, one_line, read_text
+from ncsn.records import StudyRecord, read_record
 from ncsn.trial_record import STUDY_FILE, TRIALS_FILE
 
+MAKER = "`python pipeline/sweep.py report STUDY`"
 EVALUATIONS = "sample/network_evaluations_per_image"
 _TITLES = {
     keys.FID: "FID",
@@ -81,27 +84,34 @@ def read_exported(folder: str | Path) -> SweepStudy:
     """Reads the two files of a study.
 
     Raises:
-        UserError: one of them is missing.
+        UserError: one of them is missing or broken.
     """
     summary = _summary(Path(folder) / STUDY_FILE)
     texts = [name for name, axis in summary["axes"].items() if "choices" in axis]
+    path = Path(folder) / TRIALS_FILE
+    text = read_text(path, MAKER)
     try:
         trials = pd.read_csv(
-            Path(folder) / TRIALS_FILE,
+            io.StringIO(text),
             dtype=dict.fromkeys([*texts, "train_key", "reason", "seeds", "worker"], str),
             keep_default_na=False,
             na_values=[""],
         )
-    except FileNotFoundError:
-        raise UserError(f"{Path(folder) / TRIALS_FILE} is missing; export the study") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a table ({one_line(error)}){again(MAKER)}") from None
+    for name in ("number", *summary["objectives"]):
+        if name not in trials or (len(trials) and trials[name].dtype.kind not in "iuf"):
+            raise UserError(f"{path}: column {name!r} must hold numbers{again(MAKER)}")
+    if absent := {trial["number"] for trial in summary["best"]} - set(trials["number"]):
+        raise UserError(f"{path}: lacks trial {min(absent)}, one of the best{again(MAKER)}")
     wanted = [*trials.columns, *_COLUMNS, *summary["axes"], *summary["objectives"]]
     return SweepStudy(summary, trials.reindex(columns=list(dict.fromkeys(wanted))))
 
 
 def _summary(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise UserError(f"{path} is missing; `python pipeline/sweep.py report STUDY` makes it")
-    return read_json(path)
+        raise UserError(f"{path} is missing; {MAKER} makes it")
+    return read_record(path, StudyRecord)
 
 
 def metric_title(study: SweepStudy, key: str) -> str:

@@ -1,0 +1,331 @@
+"""Every reader of the pipeline's own files, given hundreds of broken ones: a value, or one line.
+
+What is accepted goes on into the code behind the reader, which must then not fail either.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ncsn import keys
+from ncsn.advice import data_facts
+from ncsn.build.score_net import build_score_net, build_sigmas, build_trained_net
+from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.classifier import Classifier, load_classifier, save_classifier
+from ncsn.data.split import Split, load_split, write_split
+from ncsn.data.statistics import split_summary
+from ncsn.evaluation import read_samples
+from ncsn.io import write_json, write_jsonl, write_npz
+from ncsn.params import PARAMS_FILE, Params, checked_params
+from ncsn.records import NoiseRecord, read_log, read_metrics, read_record
+from ncsn.reference import read_reference, read_train_features, write_reference
+from ncsn.report.costs import stage_costs
+from ncsn.report.inputs import read_inputs
+from ncsn.report.page import cost, nearest_notes
+from ncsn.report.sweep.inputs import read_exported
+from ncsn.report.tables import metric_rows
+from ncsn.report.write import plot_tables
+from ncsn.training_log import cut_back
+from ncsn.training_noise import training_noise
+from ncsn.yaml_file import read_yaml
+
+sys.path.append(str(Path(__file__).parent))
+
+from hostile_files import broken_bytes, broken_json, broken_npz, outcome  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+SHAPE, SEED = (8, 8, 1), 1
+Broken = Iterator[tuple[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """The project's params, every path in a temporary folder that holds all files of a run."""
+    values, root = read_yaml(ROOT / PARAMS_FILE), tmp_path_factory.mktemp("run")
+    params = checked_params(values)
+    places = params.paths.model_copy(
+        update={name: str(root / path) for name, path in params.paths.model_dump().items()}
+    )
+    params = params.model_copy(
+        update={
+            "paths": places,
+            "reference": params.reference.model_copy(update={"classifier_steps": 1}),
+            "model": params.model.model_copy(update={"base_channels": 4}),
+        }
+    )
+    _write_run(params)
+    return params
+
+
+def _write_run(params: Params) -> None:
+    paths, rng = params.paths, np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, *SHAPE), np.uint8)
+    labels = np.arange(120) % 3
+    train, test = Split(images[:70], labels[:70]), Split(images[70:], labels[70:])
+    write_split(paths.train_images, train)
+    write_split(paths.test_images, test)
+    summary = {"name": "digits", "train": split_summary(train), "test": split_summary(test)}
+    write_json(
+        paths.data_summary,
+        {**summary, "pairwise": {"max": 5.0, "median": 3.0, "num_points": 70}},
+    )
+    summary = write_reference(
+        paths.reference, train, test, params.reference, SEED, torch.device("cpu")
+    )
+    write_json(paths.reference_summary, summary)
+    noise = training_noise(params.noise, "ncsn")
+    write_json(paths.training_noise, noise)
+    _write_training(params, noise)
+    write_npz(paths.samples, arr_0=images[:20])
+    states = rng.integers(0, 256, (11, 4, *SHAPE), np.uint8)
+    write_npz(paths.trajectory, images=states, sigmas=np.array([0.0, *noise["sigmas"]]))
+    counts = {"num_samples": 20, "network_evaluations_per_image": 100, "flops_per_evaluation": 9}
+    write_json(paths.sample_summary, counts)
+    sigmas = noise["sigmas"]
+    losses = {"sigmas": sigmas, "mean": sigmas, "standard_error": sigmas}
+    write_json(paths.oracle_summary, losses)
+    measured = {keys.FID: 5.0, keys.FID_NUM_SAMPLES: 20, keys.KID_MEAN: 0.1, keys.KID_STD: 0.1}
+    write_json(paths.oracle_metrics, keys.oracle_metrics(measured))
+    conditions = {keys.NUM_REFERENCE: 50, keys.EXTRACTOR: "classifier", keys.FEATURE_LAYER: "128"}
+    write_json(paths.metrics, measured | conditions)
+    known = np.zeros((2, 8, 8), bool)
+    filled = rng.integers(0, 256, (2, 3, 2, *SHAPE), np.uint8)
+    write_npz(paths.inpainting, originals=images[:3], known=known, completions=filled)
+    write_npz(paths.baseline, images=images[:9])
+    near = {
+        "indices": [[1, 2], [3, 4]],
+        "distances": [[1.0, 2.0], [3.0, 4.0]],
+        "held_out_distances": [1.0, 2.0],
+    }
+    about = {"extractor": "classifier", "feature_layer": "128", "num_train": 70}
+    write_json(paths.neighbours, {**about, "pixels": near, "features": near})
+
+
+def _write_training(params: Params, noise: dict[str, Any]) -> None:
+    paths, sigmas = params.paths, build_sigmas(params.noise)
+    rows = [
+        {"step": 10 * n, keys.TRAIN_LOSS: 9.0 / n, keys.level_key(keys.TRAIN_LOSS, n): 1.0}
+        for n in range(1, 9)
+    ]
+    write_jsonl(paths.train_log, rows)
+    write_json(paths.train_cost, {"flops_per_image": 9, "num_images": 80, "flops": 720})
+    net = build_score_net(params.model, sigmas, (1, 8, 8))
+    described = {name: getattr(params, name).model_dump() for name in ("model", "train")}
+    state, window = net.state_dict(), {"totals": torch.zeros(10), "counts": torch.zeros(10)}
+    described["noise"] = noise
+    saved = Checkpoint(80, described, (1, 8, 8), state, state, {"state": {}}, window)
+    save_checkpoint(paths.checkpoint, saved)
+
+
+def _report(params: Params) -> Callable[[], Any]:
+    """All that the report makes of its inputs, but the drawing."""
+
+    def read() -> None:
+        inputs = read_inputs(params.paths)
+        rows = metric_rows(inputs.metrics, inputs.reference, "test", 64)
+        plot_tables(inputs, params, rows)
+        stage_costs(inputs), cost(inputs, params), nearest_notes(inputs.neighbours)
+
+    return read
+
+
+def _reference(params: Params) -> Callable[[], Any]:
+    paths = params.paths
+
+    def read() -> None:
+        summary = json.loads(Path(paths.data_summary).read_text())
+        reference = read_reference(paths.reference, params.reference, SEED, summary)
+        read_train_features(paths.reference, reference, summary)
+        load_classifier(reference.weights)
+
+    return read
+
+
+def _checkpoint(params: Params) -> Callable[[], Any]:
+    def read() -> None:
+        saved = load_checkpoint(params.paths.checkpoint)
+        build_trained_net(saved.params, saved.image_shape, saved.ema, build_sigmas(params.noise))
+
+    return read
+
+
+def _trial(path: Path, make: Callable[[bytes], Broken], read: Callable[[], Any]) -> list[str]:
+    """Puts each broken form in the place of a good file, reads, and puts the good one back."""
+    good = path.read_bytes()
+    assert outcome(read) == "value"
+    found = []
+    try:
+        for what, content in make(good):
+            path.write_bytes(content)
+            begin = time.perf_counter()
+            try:
+                found.append(outcome(read, path, path.parent, Path("paths.checkpoint")))
+            except Exception as error:
+                raise AssertionError(f"{path.name}, {what}: {error!r}") from error
+            assert time.perf_counter() - begin < 5, (path.name, what)
+        path.unlink()
+        for put in (path.mkdir, lambda: path.symlink_to(path.name), lambda: os.mkfifo(path)):
+            put()
+            found.append(outcome(read, path))
+            assert found[-1] == "refused"
+            path.rmdir() if path.is_dir() else path.unlink()
+    finally:
+        path.unlink(missing_ok=True)
+        path.write_bytes(good)
+    return found
+
+
+def _json_forms(content: bytes) -> Broken:
+    yield from broken_bytes(content)
+    yield from broken_json(content)
+
+
+def _npz_forms(content: bytes) -> Broken:
+    yield from broken_bytes(content)
+    yield from broken_npz(content)
+
+
+JSON_OF_THE_REPORT = (
+    "data_summary", "reference_summary", "training_noise", "sample_summary", "train_cost",
+    "oracle_summary", "oracle_metrics", "metrics", "neighbours",
+)  # fmt: skip
+NPZ_OF_THE_REPORT = ("samples", "trajectory", "inpainting", "baseline")
+
+
+@pytest.mark.parametrize("name", JSON_OF_THE_REPORT)
+def test_summaries_that_the_report_reads(params: Params, name: str) -> None:
+    found = _trial(Path(getattr(params.paths, name)), _json_forms, _report(params))
+    assert len(found) >= 30 and found.count("refused") >= 18
+
+
+@pytest.mark.parametrize("name", NPZ_OF_THE_REPORT)
+def test_arrays_that_the_report_reads(params: Params, name: str) -> None:
+    found = _trial(Path(getattr(params.paths, name)), _npz_forms, _report(params))
+    assert found.count("refused") >= 30
+
+
+def test_the_training_log(params: Params, tmp_path: Path) -> None:
+    path = Path(params.paths.train_log)
+
+    def forms(content: bytes) -> Broken:
+        yield from broken_bytes(content)
+        lines = content.splitlines()
+        for what, line in broken_json(lines[3], count=20):
+            yield what, b"\n".join([*lines[:3], line, *lines[4:], b""])
+
+    _trial(path, forms, _report(params))
+
+    def cut() -> None:
+        copy = tmp_path / "train_log.jsonl"
+        copy.write_bytes(path.read_bytes())
+        cut_back(tmp_path, 40)
+
+    for what, content in forms(path.read_bytes()):
+        (tmp_path / "train_log.jsonl").write_bytes(content)
+        outcome(lambda: cut_back(tmp_path, 40), tmp_path), what
+
+
+@pytest.mark.parametrize("name", ["train_images", "test_images"])
+def test_splits(params: Params, name: str) -> None:
+    path = Path(getattr(params.paths, name))
+    found = _trial(path, _npz_forms, lambda: load_split(path))
+    assert found.count("refused") >= 30
+
+
+def test_samples(params: Params) -> None:
+    path = Path(params.paths.samples)
+    _trial(path, _npz_forms, lambda: read_samples(path))
+
+
+@pytest.mark.parametrize("name", ["extractor.json", "reference.npz", "train_features.npz"])
+def test_the_reference_folder(params: Params, name: str) -> None:
+    path = Path(params.paths.reference) / name
+    forms = _json_forms if path.suffix == ".json" else _npz_forms
+    found = _trial(path, forms, _reference(params))
+    if name != "extractor.json":  # their hashes stand in the key
+        assert set(found) == {"refused"}
+
+
+def test_checkpoints(params: Params) -> None:
+    path = Path(params.paths.checkpoint)
+
+    def forms(content: bytes) -> Broken:
+        yield from broken_bytes(content, count=12)
+        fields = torch.load(path, weights_only=True)
+        for name in fields:
+            for what in ({}, None, [1, 2], {"a": 1}):
+                torch.save(fields | {name: what}, path)
+                yield f"{name} is {what}", path.read_bytes()
+            torch.save({key: value for key, value in fields.items() if key != name}, path)
+            yield f"without {name}", path.read_bytes()
+        torch.save([1, 2], path)
+        yield "a list", path.read_bytes()
+
+    found = _trial(path, forms, _checkpoint(params))
+    assert found.count("refused") >= 45
+
+
+class Trap:
+    """Leaves a trace when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (exec, ("import pathlib; pathlib.Path('trap-was-sprung').touch()",))
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for zipped in (True, False):
+        torch.save({"format": 1, "net": Trap()}, "c.pt", _use_new_zipfile_serialization=zipped)
+        for read in (load_checkpoint, load_classifier):
+            assert outcome(lambda read=read: read("c.pt"), Path("c.pt")) == "refused"
+    assert not Path("trap-was-sprung").exists()
+
+
+def test_what_to_do_about_a_damaged_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "c.pt").write_bytes(b"PK\3\4 cut")
+    with pytest.raises(ValueError, match="delete it and run `dvc repro train`"):
+        load_checkpoint(tmp_path / "c.pt")
+
+
+def test_classifiers(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.pt"
+    save_classifier(path, Classifier((1, 8, 8), 3))
+    found = _trial(
+        path, lambda content: broken_bytes(content, count=12), lambda: load_classifier(path)
+    )
+    assert found.count("refused") >= 15
+
+
+def test_exported_studies(tmp_path: Path) -> None:
+    source = ROOT / "reports" / "sweeps" / "epsilon-digits"
+    for name in ("study.json", "trials.csv"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+
+    def read() -> None:
+        study = read_exported(tmp_path)
+        study.best(), study.complete(), study.source
+
+    _trial(tmp_path / "study.json", _json_forms, read)
+    _trial(tmp_path / "trials.csv", broken_bytes, read)
+
+
+def test_the_summary_that_the_advisor_reads(params: Params) -> None:
+    path = Path(params.paths.data_summary)
+    found = _trial(path, _json_forms, lambda: data_facts(path, "digits"))
+    assert found.count("refused") >= 18
+
+
+def test_single_readers(params: Params) -> None:
+    noise, metrics = Path(params.paths.training_noise), Path(params.paths.metrics)
+    _trial(noise, _json_forms, lambda: read_record(noise, NoiseRecord))
+    _trial(metrics, _json_forms, lambda: read_metrics(metrics, keys.FID_NUM_SAMPLES))
+    log = Path(params.paths.train_log)
+    _trial(log, broken_bytes, lambda: read_log(log))
