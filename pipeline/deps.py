@@ -5,9 +5,9 @@ Run it with `make deps`."""
 import argparse
 from pathlib import Path
 
-from ncsn.dag import DVC_FILE
 from ncsn.entry import entry
 from ncsn.imports import imported_modules
+from ncsn.paths import DVC_FILE
 from ncsn.yaml_file import read_commented, write_commented
 
 

@@ -18,8 +18,8 @@ def main() -> None:
     begin = time.perf_counter()
     torch.set_num_threads(1)
     params = load_params("base", "paths", "toy")
-    study = toy_study(params.toy, params.base.seed)
     with whole_folder(params.paths.toy_figures) as folder:
+        study = toy_study(params.toy, params.base.seed)
         write_figures(study, folder)
     summary = toy_summary(study)
     write_json(params.paths.toy_summary, summary)

@@ -2,25 +2,22 @@
 A killed training goes on from its last checkpoint when nothing that decides it has changed.
 Run it with `dvc repro train`."""
 
-import shutil
 import time
 
 from ncsn.build.device import build_device
 from ncsn.build.objective import build_objective
 from ncsn.build.score_net import build_score_net, trained_sigmas
-from ncsn.checkpoint import save_checkpoint
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.data.labels import check_labels
 from ncsn.entry import entry
 from ncsn.execution import placed
 from ncsn.follow import following
-from ncsn.io import whole_file, whole_folder
 from ncsn.limits import check_counts
-from ncsn.log_rows import training_seconds
+from ncsn.marked import refuse_foreign
 from ncsn.params import load_params
-from ncsn.records import NoiseRecord, read_log, read_record
-from ncsn.times import note_seconds
-from ncsn.training import COST, Task, train
+from ncsn.records import NoiseRecord, read_record
+from ncsn.trained import write_trained
+from ncsn.training import Task, train
 from ncsn.training_log import LOG, PREVIEWS, SPEED
 from ncsn.work import work_folder
 
@@ -30,6 +27,7 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("base", "paths", "model", "train", "reference")
     paths, device = params.paths, build_device(params.base)
+    refuse_foreign(paths.previews)  # told now, not after the training
     splits = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, *(split.labels for split in splits))
     images, held_out = (to_chw(split.images).to(device) for split in splits)
@@ -50,15 +48,9 @@ def main() -> None:
     with work_folder("train", paths.work) as folder:
         with following((folder / LOG, folder / SPEED), folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)
-        with whole_folder(paths.previews) as previews, whole_file(paths.train_log) as log:
-            shutil.copytree(folder / PREVIEWS, previews, dirs_exist_ok=True)
-            shutil.copy(folder / LOG, log)
-        with whole_file(paths.train_cost) as cost:
-            shutil.copy(folder / COST, cost)
-        save_checkpoint(paths.checkpoint, checkpoint)
-        if spent := training_seconds(read_log(folder / SPEED)):
-            note_seconds(paths.train_log, spent, paths.work)
-    print(f"{paths.checkpoint}: {checkpoint.step} steps, {time.perf_counter() - begin:.1f} s")
+        write_trained(checkpoint, folder, paths)
+    seconds = time.perf_counter() - begin
+    print(f"{paths.checkpoint}: {checkpoint.step} steps, {seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ def test_presets_follow_the_techniques(name, size, target, tmp_path):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """params.yaml of the default and a summary of prepared digits."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     path = tmp_path / "artifacts" / "data" / "summary.json"
     path.parent.mkdir(parents=True)
     summary = {

@@ -16,6 +16,7 @@ from ncsn.io import (
     write_json,
     write_npz,
 )
+from ncsn.marked import MARK
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -35,10 +36,10 @@ def test_a_folder_is_replaced_whole(tmp_path):
     with pytest.raises(RuntimeError), whole_folder(path) as partial:
         (partial / "b").write_text("2")
         raise RuntimeError
-    assert [file.name for file in path.iterdir()] == ["a"]
+    assert sorted(file.name for file in path.iterdir()) == [MARK, "a"]
     with whole_folder(path) as partial:
         (partial / "c").write_text("3")
-    assert [file.name for file in path.iterdir()] == ["c"]
+    assert sorted(file.name for file in path.iterdir()) == [MARK, "c"]
     assert list(tmp_path.iterdir()) == [path]
 
 

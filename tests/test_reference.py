@@ -105,6 +105,19 @@ def test_the_number_of_threads_changes_no_byte(
             assert file.read_bytes() == (tmp_path / other / file.name).read_bytes(), file.name
 
 
+def test_labels_that_cannot_be_learnt_are_warned_of(
+    tmp_path: Path, splits: tuple[Split, Split], capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "r", splits, PARAMS.model_copy(update={"classifier_steps": 60}))
+    assert "mean nothing" not in capsys.readouterr().err
+    draw = np.random.default_rng(0)
+    guessed = [Split(s.images, draw.integers(0, 10, len(s.images))) for s in splits]
+    summary = written(tmp_path / "r", (guessed[0], guessed[1]))
+    said = capsys.readouterr().err
+    assert f"labels {100 * summary[keys.CLASSIFIER_ACCURACY]:.1f}% of 300" in said
+    assert "FID, KID, precision and recall mean nothing" in said
+
+
 def test_the_summary_has_the_floor_with_its_conditions(
     tmp_path: Path, splits: tuple[Split, Split]
 ) -> None:

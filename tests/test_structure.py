@@ -25,6 +25,9 @@ TORCH_FREE = (
     "npz",
     "records",
     "io",
+    "marked",
+    "workshop",
+    "paths",
     "dag",
     "entry",
     "preset",
@@ -37,12 +40,13 @@ TORCH_FREE = (
 
 # A module may import what stands to the left of it, and its neighbours in the same package.
 RINGS = [
-    {"errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
-    {"reading"},
-    {"npz"},
-    {"io", "secrets_file", "progress", "log_rows", "outside"},
+    {"doubt", "errors", "rng", "keys", "imports", "trial_record", "types", "addresses", "places"},
+    {"reading", "marked", "progress", "log_rows"},
+    {"npz", "workshop"},
+    {"io", "secrets_file", "outside"},
     {"records"},
     {"yaml_file", "sections", "entry"},
+    {"paths"},
     {"params"},
     {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
     {"dag", "preset", "limits", "training_noise", "least_loss"},
@@ -53,7 +57,7 @@ RINGS = [
     {"training_log", "previews", "sampling"},
     {"fidelity"},
     {"training", "metrics", "toy", "inception", "illustration"},
-    {"reference"},
+    {"reference", "trained"},
     {"evaluation", "build", "neighbours"},
     {"tracking", "report", "follow"},
     {"sweep"},
@@ -62,7 +66,7 @@ RINGS = [
 # labels that reference.extractor cannot use are told before anything is trained. Declared in
 # dvc.yaml, another extractor would prepare the same images and train the same network once more.
 REFUSING = {"prepare": {"reference"}, "train": {"reference"}}
-MATHS = RINGS[7]
+MATHS = next(ring for ring in RINGS if "losses" in ring)
 
 
 def _module(path: Path) -> str:

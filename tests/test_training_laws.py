@@ -25,7 +25,7 @@ from ncsn.training import COST, LOG, Task, train, validation_losses
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
 BASE = BaseParams(
-    seed=3, device="cpu", checkpoint_every_sec=1e9, max_batch_size=64, compile="never"
+    seed=3, device="cpu", checkpoint_every_sec=1e7, max_batch_size=64, compile="never"
 )
 
 
@@ -183,3 +183,14 @@ def test_the_cost_counts_every_image_of_every_batch(tmp_path: Path) -> None:
     params = _params(6)
     train(replace(_task(params), net=Conv(1, 1, 1)), params, BASE, tmp_path)
     assert read_json(tmp_path / COST)["num_images"] == 6 * 8
+
+
+def test_the_weight_of_a_level_is_that_of_the_params() -> None:
+    """Without sigma^power a power of 0 is 1 / sigma^2 of what the paper's power of 2 gives."""
+    x, z = (torch.rand(3, *SHAPE, generator=generator(name)) for name in "xz")
+    level = torch.arange(3)
+    by_power = {
+        power: build_objective(_params(1, weight_power=power), SIGMAS)(Factors(), x, level, z)
+        for power in (0.0, 2.0)
+    }
+    torch.testing.assert_close(by_power[0.0] * SIGMAS.float() ** 2, by_power[2.0])

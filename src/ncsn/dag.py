@@ -14,16 +14,16 @@ from typing import Any
 
 from ncsn.io import file_sha256
 from ncsn.params import PARAMS_FILE
+from ncsn.paths import DVC_FILE, PATHS, load_paths
 from ncsn.yaml_file import read_yaml
 
-DVC_FILE = Path("dvc.yaml")
 RESULT_STAGES = ("prepare", "reference", "noise", "train", "sample", "oracle", "evaluate")
 
 
 def stage_table(root: str | Path = ".") -> dict[str, dict[str, Any]]:
-    """Returns the stages of dvc.yaml by name, `${paths.x}` replaced by values of params.yaml."""
-    params = read_yaml(Path(root) / PARAMS_FILE)
-    stages: dict[str, dict[str, Any]] = _filled(read_yaml(Path(root) / DVC_FILE), params)["stages"]
+    """Returns the stages of dvc.yaml by name, `${paths.x}` replaced by its own paths."""
+    paths = {PATHS: load_paths(root).model_dump()}
+    stages: dict[str, dict[str, Any]] = _filled(read_yaml(Path(root) / DVC_FILE), paths)["stages"]
     return stages
 
 
@@ -77,13 +77,13 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _filled(value: Any, params: dict[str, Any]) -> Any:
+def _filled(value: Any, variables: dict[str, Any]) -> Any:
     if isinstance(value, dict):
-        return {_filled(k, params): _filled(v, params) for k, v in value.items()}
+        return {_filled(k, variables): _filled(v, variables) for k, v in value.items()}
     if isinstance(value, list):
-        return [_filled(item, params) for item in value]
+        return [_filled(item, variables) for item in value]
     if isinstance(value, str):
-        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value(params, match[1])), value)
+        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value(variables, match[1])), value)
     return value
 
 

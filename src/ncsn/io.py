@@ -1,15 +1,12 @@
 """Files that appear whole or not at all, in the few formats of the pipeline.
 
-Everything is written under a temporary name in the same folder and renamed. Arrays never hold
-pickles.
+Everything is written in a hidden folder beside its place and renamed. Arrays never hold pickles.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from ncsn.errors import UserError
+from ncsn.marked import mark_folder, refuse_foreign
 from ncsn.npz import opened_npz
 from ncsn.reading import again, read_text
+from ncsn.workshop import workshop
 
 REPRO = "`dvc repro`"  # makes every file of the pipeline
 
@@ -27,34 +26,35 @@ REPRO = "`dvc repro`"  # makes every file of the pipeline
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path that is renamed to `path` when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
+    with workshop(path) as place:
+        partial = place / path.name
+        partial.touch()
         yield partial
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yields an empty folder that replaces `path` when the block ends without an error."""
+    """Yields an empty folder that replaces `path` when the block ends without an error.
+
+    It then has a mark inside, by which it may be replaced again.
+
+    Raises:
+        UserError: what lies at `path` was not made here.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    try:
+    refuse_foreign(path)
+    with workshop(path) as place:
+        partial = place / path.name
+        partial.mkdir()
         yield partial
-        os.chmod(partial, 0o777 & ~_umask())
+        mark_folder(partial)
+        refuse_foreign(path)
         if path.exists():
-            shutil.rmtree(path)
+            os.replace(path, place / f"{path.name}.old")
         os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
@@ -127,9 +127,3 @@ def _json_object(text: str, where: str) -> dict[str, Any]:
 
 def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -23,6 +23,7 @@ FLOOR_NUM_REFERENCE = "floor/num_reference"
 FLOOR_KID_MEAN = "floor/kid_mean"
 FLOOR_PIXEL_FRECHET = "floor/pixel_frechet"
 CLASSIFIER_ACCURACY = "reference/classifier_test_accuracy"
+GUESSING_ACCURACY = "reference/guessing_test_accuracy"  # of one answer for all images
 # Conditions, kept beside the numbers as strings:
 EXTRACTOR = "eval/extractor"
 FEATURE_LAYER = "eval/feature_layer"

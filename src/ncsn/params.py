@@ -13,6 +13,7 @@ from pydantic import ValidationError, model_validator
 
 from ncsn.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
 from ncsn.errors import UserError, nearest, shown
+from ncsn.paths import DVC_FILE, PATHS, PathsParams, load_paths
 from ncsn.sections.complaints import complaint
 from ncsn.sections.kinds import Section
 from ncsn.sections.shared import (
@@ -20,7 +21,6 @@ from ncsn.sections.shared import (
     DataParams,
     ModelParams,
     NoiseParams,
-    PathsParams,
     SamplerParams,
 )
 from ncsn.sections.stages import (
@@ -49,7 +49,6 @@ class Params(Section):
     """The whole file."""
 
     base: BaseParams
-    paths: PathsParams
     data: DataParams
     reference: ReferenceParams
     noise: NoiseParams
@@ -149,15 +148,26 @@ def size_limits(params: Params) -> list[SizeLimit]:
     ]
 
 
-def load_params(*names: str, path: str | Path = PARAMS_FILE) -> Params:
+class ProjectParams(Params):
+    """The sections of params.yaml, and beside them the paths of dvc.yaml."""
+
+    paths: PathsParams
+
+
+def load_params(*names: str, path: str | Path = PARAMS_FILE) -> ProjectParams:
     """Checks all of `path` and returns the sections `names`; others do not exist on the result.
 
+    The section `paths` comes from the dvc.yaml beside `path`.
+
     Raises:
-        UserError: the file is missing or not YAML, or a key is unknown, missing, mistyped or out
+        UserError: a file is missing or not YAML, or a key is unknown, missing, mistyped or out
         of range.
     """
     params = checked_params(read_yaml(path), path)
-    return Params.model_construct(**{name: getattr(params, name) for name in names})
+    sections = {name: getattr(params, name) for name in names if name != PATHS}
+    if PATHS in names:
+        sections[PATHS] = load_paths(Path(path).parent)
+    return ProjectParams.model_construct(**sections)
 
 
 def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:
@@ -226,6 +236,8 @@ def _complaint(problem: dict[str, Any]) -> str:
     """One broken rule: dotted key, value, rule and, for an unknown key, the nearest valid one."""
     location = [str(part) for part in problem["loc"]]
     key, kind = ".".join(location), problem["type"]
+    if kind == "extra_forbidden" and location == [PATHS]:
+        return f"{key}: no section of this file; paths stand in {DVC_FILE}, under vars. Delete it"
     if kind == "extra_forbidden":
         choices = list(Params.model_fields) if len(location) == 1 else known_keys()
         return f"{key} (value {shown(problem['input'])}): no such key.{nearest(key, choices)}"

@@ -1,7 +1,7 @@
 """Settings that go into params.yaml, comments kept: published ones, and single values.
 
 A preset is a file in presets/ with the values that differ from `digits`, the default. Sections and
-keys of the user's own machine (base, paths, track, data.root, data.mirrors) are left as they are.
+keys of the user's own machine (base, track, data.root, data.mirrors) are left as they are.
 """
 
 from collections.abc import Mapping

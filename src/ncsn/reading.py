@@ -8,8 +8,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ncsn.errors import Missing, UserError
 
@@ -20,7 +20,7 @@ _HEAD = 128  # bytes that tell what a file is
 
 
 @contextlib.contextmanager
-def opened(path: str | Path, maker: str | None) -> Iterator[BinaryIO]:
+def opened(path: str | Path, maker: str | None) -> Iterator[BufferedReader]:
     """Yields a regular file that is open for reading.
 
     Args:

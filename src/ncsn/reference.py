@@ -18,6 +18,7 @@ import torch
 from ncsn import keys
 from ncsn.classifier import MAKER, classifier_accuracy, save_classifier, train_classifier
 from ncsn.data.split import Split, split_sha256
+from ncsn.doubt import classifier_doubt
 from ncsn.errors import UserError
 from ncsn.fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
 from ncsn.inception import inception_weights
@@ -30,6 +31,7 @@ from ncsn.metrics import (
     pixel_statistics,
 )
 from ncsn.params import ReferenceParams
+from ncsn.progress import notice
 from ncsn.reading import again, opened
 from ncsn.records import ReferenceKey, read_record
 
@@ -189,7 +191,8 @@ def _write_weights(
 ) -> Summary:
     """Trains the classifier or copies Inception, so that `evaluate` needs nothing but the folder.
 
-    Returns the classifier's accuracy on the test split; of Inception there is nothing to say.
+    Returns the classifier's accuracy on the test split and that of guessing, and warns of a
+    classifier that learnt little; of Inception there is nothing to say.
     """
     if params.extractor == INCEPTION:
         shutil.copyfile(inception_weights(params.weights_path), path)
@@ -197,7 +200,11 @@ def _write_weights(
     net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
     save_classifier(path, net)
     accuracy = classifier_accuracy(net, test.images, test.labels)
-    return {keys.CLASSIFIER_ACCURACY: accuracy}
+    assert test.labels is not None  # or the accuracy would have been refused
+    guessing = float(np.unique(test.labels, return_counts=True)[1].max() / len(test.images))
+    if doubt := classifier_doubt(accuracy, guessing, len(test.images)):
+        notice(doubt)
+    return {keys.CLASSIFIER_ACCURACY: accuracy, keys.GUESSING_ACCURACY: guessing}
 
 
 def _write_arrays(

@@ -6,11 +6,11 @@ so a training with another learning rate never continues an old one.
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from ncsn.dag import stage_key
+from ncsn.marked import mark_folder, refuse_foreign, remove_marked
 
 SHARED_WORK = "NCSN_WORK"  # in the environment: a folder that several workspaces share
 
@@ -21,11 +21,14 @@ def work_folder(stage: str, root: str | Path) -> Iterator[Path]:
 
     Args:
         stage: name of a stage in dvc.yaml; its key names the folder.
-        root: params.yaml's `paths.work`; NCSN_WORK in the environment wins.
+        root: `paths.work` of dvc.yaml; NCSN_WORK in the environment wins.
+
+    Raises:
+        UserError: a folder of that name is there, and was not made here.
     """
     folder = Path(os.environ.get(SHARED_WORK) or root) / f"{stage}-{stage_key(stage)}"
+    refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    mark_folder(folder)
     yield folder
-    shutil.rmtree(folder)
-    with contextlib.suppress(OSError):  # others may still work there
-        folder.parent.rmdir()
+    remove_marked(folder)

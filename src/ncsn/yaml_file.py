@@ -7,6 +7,7 @@ JSON knows too is read: text, numbers, true, false, null, lists and mappings wit
 import copy
 import functools
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from ncsn.io import whole_file
 MAX_BYTES = 128 * 1024  # ten times the largest of ours; a parser in Python takes seconds for more
 MAX_DEPTH = 20  # a study needs 7
 MAX_VALUES = 100_000  # where aliases are written out, so that a small file cannot hold billions
+_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")  # the parser takes minutes for it
 _BITS = 64  # of whole numbers, as those of DVC's and MLflow's databases
 _JSON_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
 
@@ -167,6 +169,8 @@ _JsonConstructor.yaml_constructors = {
 
 @functools.lru_cache(maxsize=16)  # a parser in Python takes a tenth of a second for dvc.yaml
 def _parsed(text: str, path: str) -> Any:
+    if _DEEP.search(text):
+        raise UserError(f"{path}: nested deeper than {MAX_DEPTH} levels")
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _JsonConstructor
     try:

@@ -200,7 +200,8 @@ def test_cifar10_is_what_the_papers_used(
 
 
 def test_the_stage_writes_what_it_declares(tmp_path: Path) -> None:
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
     script = str(PROJECT / "pipeline" / "prepare.py")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import pdist
 
 from ncsn.data import statistics
@@ -46,6 +47,17 @@ def test_distances_are_those_of_all_pairs(num_images: int) -> None:
     assert found.num_points == num_images
     assert found.max == pytest.approx(expected.max(), abs=1e-4)
     assert found.median == pytest.approx(np.median(expected), abs=1e-4)
+
+
+def test_distances_are_exact_whatever_the_number_of_pixels() -> None:
+    """Their squares are whole numbers; sums in fp32 used to move the fifth digit."""
+    images = RNG.integers(0, 256, (9, 40, 32, 1), np.uint8)
+    images[0], images[1] = 0, 255
+    differences = images.reshape(9, 1, -1).astype(int) - images.reshape(1, 9, -1)
+    squared = np.sort((differences**2).sum(2)[np.triu_indices(9, 1)])
+    points = torch.from_numpy(images).flatten(1)
+    found = np.sort(statistics._pair_distances(points))
+    assert found.tolist() == (np.sqrt(squared) / 255).astype(np.float32).tolist()
 
 
 def test_a_random_subset_stands_for_many(monkeypatch: pytest.MonkeyPatch) -> None:

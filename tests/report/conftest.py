@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from ncsn import keys
-from ncsn.params import Params, checked_params, read_yaml
+from ncsn.params import ProjectParams, checked_params
+from ncsn.paths import load_paths
 from ncsn.report.inputs import ReportInputs
+from ncsn.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +96,7 @@ def results(
     reference[keys.FLOOR_FID_NUM_SAMPLES] = 160
     if extractor == "classifier":
         reference |= {keys.FLOOR_PIXEL_FRECHET: 0.26, keys.CLASSIFIER_ACCURACY: 0.978}
+        reference |= {keys.GUESSING_ACCURACY: 0.11}
     return ReportInputs(
         data={
             "name": "digits",
@@ -166,9 +169,9 @@ def make_results() -> Callable[..., ReportInputs]:
 
 
 @pytest.fixture
-def params(tmp_path: Path) -> Params:
+def params(tmp_path: Path) -> ProjectParams:
     """The project's own params.yaml, its reports in `tmp_path`."""
-    values = read_yaml(ROOT / "params.yaml")
-    for key in ("report", "figures", "plots"):
-        values["paths"][key] = str(tmp_path / values["paths"][key])
-    return checked_params(values)
+    paths = load_paths(ROOT)
+    moved = {key: str(tmp_path / getattr(paths, key)) for key in ("report", "figures", "plots")}
+    sections = dict(checked_params(read_yaml(ROOT / "params.yaml")))
+    return ProjectParams.model_construct(**sections, paths=paths.model_copy(update=moved))

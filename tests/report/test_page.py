@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ncsn import keys
 from ncsn.dag import stage_table
-from ncsn.params import Params, checked_params
+from ncsn.params import ProjectParams, checked_params
 from ncsn.report.inputs import ReportInputs
 from ncsn.report.page import configuration, cost, share_notes
 from ncsn.report.tables import metric_rows
@@ -39,18 +40,24 @@ class Text(HTMLParser):
         self.sources += [str(dict(attrs)["src"])] if tag == "img" else []
 
 
-def written(results: ReportInputs, params: Params) -> Text:
+def written(results: ReportInputs, params: ProjectParams) -> Text:
     write_report(results, params)
     return Text(Path(params.paths.report).read_text(encoding="utf-8"))
 
 
-def files_of(params: Params) -> dict[str, bytes]:
+def changed(params: ProjectParams, section: str, **values: object) -> ProjectParams:
+    sections = params.model_dump(exclude={"paths"})
+    sections[section] |= values
+    return ProjectParams.model_construct(**dict(checked_params(sections)), paths=params.paths)
+
+
+def files_of(params: ProjectParams) -> dict[str, bytes]:
     top = Path(params.paths.report).parent
     return {str(f.relative_to(top)): f.read_bytes() for f in top.rglob("*") if f.is_file()}
 
 
 def test_numbers_stand_with_their_conditions_and_floors(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     page = written(make_results(num_samples=500), params)
     assert "FID (classifier, layer 128, vs 110 test images) 5.432 500 samples" in page.text
@@ -78,7 +85,7 @@ def test_a_difference_is_a_share_only_between_equal_numbers(make_results: Result
 
 
 def test_without_an_oracle_nothing_is_said_of_shares(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     results = make_results()
     metrics = {k: v for k, v in results.metrics.items() if not k.startswith("oracle/")}
@@ -89,19 +96,18 @@ def test_without_an_oracle_nothing_is_said_of_shares(
 
 
 def test_the_exact_score_has_a_page_without_a_training(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
-    values = params.model_dump()
-    values["model"]["name"] = "oracle"
+    oracle = changed(params, "model", name="oracle")
     exact = replace(make_results(), log=[{"step": 0}], training_sigmas=[])
-    page = written(exact, checked_params(values))
+    page = written(exact, oracle)
     assert "The exact score of the training images in place of a network" in page.text
     assert "Nothing was trained" in page.text and "dotted" not in page.text
     assert cost(exact, params).images_seen == 0
 
 
 def test_the_losses_of_a_continuous_training_stand_at_its_own_levels(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     wide = [10.0 / 3**level for level in range(10)]
     page = written(replace(make_results(), training_sigmas=wide), params)
@@ -111,16 +117,15 @@ def test_the_losses_of_a_continuous_training_stand_at_its_own_levels(
 
 
 def test_the_bound_is_shown_for_the_weights_of_the_paper_alone(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     assert written(make_results(), params).text.count("dotted line") == 2
-    values = params.model_dump()
-    values["train"]["weight_power"] = 1.0
-    assert "dotted line" not in written(make_results(), checked_params(values)).text
+    others = changed(params, "train", weight_power=1.0)
+    assert "dotted line" not in written(make_results(), others).text
 
 
 def test_the_page_needs_no_network_and_no_other_file(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     page = written(make_results(), params)
     raw = Path(params.paths.report).read_text(encoding="utf-8")
@@ -130,7 +135,7 @@ def test_the_page_needs_no_network_and_no_other_file(
 
 
 def test_the_distance_of_samples_stands_beside_that_of_held_out_images(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     results = make_results()
     found = {
@@ -147,7 +152,7 @@ def test_the_distance_of_samples_stands_beside_that_of_held_out_images(
 
 
 def test_what_prepare_said_of_the_files_stands_with_the_data(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     results = make_results()
     silent = written(results, params)
@@ -158,7 +163,9 @@ def test_what_prepare_said_of_the_files_stands_with_the_data(
     assert "& <more>" in told.text
 
 
-def test_the_baseline_stands_beside_as_many_samples(make_results: Results, params: Params) -> None:
+def test_the_baseline_stands_beside_as_many_samples(
+    make_results: Results, params: ProjectParams
+) -> None:
     results = make_results()
     page = written(results, params)
     assert "the first 9 samples" in page.text and "1,000 evaluations an image" in page.text
@@ -170,7 +177,7 @@ def test_the_baseline_stands_beside_as_many_samples(make_results: Results, param
     assert again["figures/baseline.png"] == figures["figures/annealed.png"]
 
 
-def test_the_same_inputs_give_the_same_bytes(make_results: Results, params: Params) -> None:
+def test_the_same_inputs_give_the_same_bytes(make_results: Results, params: ProjectParams) -> None:
     write_report(make_results(), params)
     first = files_of(params)
     write_report(make_results(), params)
@@ -190,19 +197,17 @@ def test_the_same_inputs_give_the_same_bytes(make_results: Results, params: Para
     ids=["grey28", "colour32", "232levels", "1level", "3samples"],
 )
 def test_every_kind_of_run_has_a_page(
-    make_results: Results, params: Params, shape: dict[str, int]
+    make_results: Results, params: ProjectParams, shape: dict[str, int]
 ) -> None:
-    values = params.model_dump()
-    values["train"]["weight_power"] = 2.0
     noise = {key: shape[key] for key in ("num_levels", "sigma_max") if key in shape}
-    values["noise"] |= noise
-    page = written(make_results(**shape), checked_params(values))
+    weighted = changed(params, "train", weight_power=2.0)
+    page = written(make_results(**shape), changed(weighted, "noise", **noise))
     assert len(page.sources) == 11
     assert "None" not in page.text and "nan" not in page.text.split()
 
 
 def test_a_configuration_that_trains_nothing_says_so(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
     page = written(make_results(num_steps=0), params)
     assert "Nothing was trained" in page.text
@@ -211,7 +216,7 @@ def test_a_configuration_that_trains_nothing_says_so(
     assert list(table.columns) == ["step", "loss"] and table.empty
 
 
-def test_the_page_shows_exactly_the_params_that_dvc_watches(params: Params) -> None:
+def test_the_page_shows_exactly_the_params_that_dvc_watches(params: ProjectParams) -> None:
     declared = stage_table(ROOT)["report"]["params"]
     shown = configuration(params)
     assert ["base.seed" if name == "base" else name for name in shown] == declared
@@ -220,21 +225,39 @@ def test_the_page_shows_exactly_the_params_that_dvc_watches(params: Params) -> N
 
 
 def test_step_sizes_differ_by_two_between_the_conventions(
-    make_results: Results, params: Params
+    make_results: Results, params: ProjectParams
 ) -> None:
-    values = params.model_dump()
-    values["sampler"]["epsilon"] = 6.2e-6
-    text = written(make_results(), checked_params(values)).text
+    smaller = changed(params, "sampler", epsilon=6.2e-6)
+    text = written(make_results(), smaller).text
     assert "= 6.2e-06" in text and "= ε / 2 = 3.1e-06" in text
 
 
-def test_cost_counts_images_and_evaluations(make_results: Results, params: Params) -> None:
+def test_cost_counts_images_and_evaluations(make_results: Results, params: ProjectParams) -> None:
     counted = cost(make_results(), params)
     assert counted.evaluations_per_image == 1000
     assert counted.images_seen == params.train.num_steps * params.train.batch_size
     assert counted.passes == pytest.approx(counted.images_seen / 160)
 
 
+def test_a_classifier_that_guesses_is_warned_of(
+    make_results: Results, params: ProjectParams
+) -> None:
+    assert "Warning" not in written(make_results(), params).text
+    reference = make_results().reference | {keys.CLASSIFIER_ACCURACY: 0.12}
+    text = written(replace(make_results(), reference=reference), params).text
+    assert "labels 12.0% of" in text and "mean nothing" in text
+
+
 def test_the_report_loads_no_torch() -> None:
     code = "import sys, ncsn.report.write, ncsn.report.inputs; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_step_beyond_the_stable_bound_is_noticed_above_the_numbers(
+    make_results: Results, params: ProjectParams
+) -> None:
+    assert "Notice." not in written(make_results(), params).text
+    values = params.model_dump()
+    values["sampler"]["epsilon"] = 5e-4
+    text = written(make_results(), checked_params(values)).text
+    assert text.index("not below 4 noise.sigma_min^2 = 0.0004") < text.index("Network evaluations")

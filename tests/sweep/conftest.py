@@ -9,7 +9,7 @@ import pytest
 Runs = Callable[[], list[str]]
 REPOSITORY = Path(__file__).parents[2]
 
-DAG = """
+STAGES = """
 stages:
   prepare:
     cmd: exec python pipeline/prepare.py
@@ -150,7 +150,7 @@ def write_project(main: Path) -> None:
     for name, text in SCRIPTS.items():
         _write(main / "pipeline" / f"{name}.py", HEAD + text)
     _write(main / "src" / "scale.py", "SCALE = 100\n")
-    _write(main / "dvc.yaml", DAG)
+    _write(main / "dvc.yaml", _paths_block() + STAGES)
     _write(main / "params.yaml", (REPOSITORY / "params.yaml").read_text())
     _write(main / ".dvc" / "config", (REPOSITORY / ".dvc" / "config").read_text())
     _write(main / ".dvc" / ".gitignore", "/config.local\n/tmp\n/cache\n")
@@ -162,6 +162,12 @@ def commit_all(top: Path) -> None:
     git(top, "init", "--quiet", "--initial-branch", "main")
     git(top, "add", ".")
     git(top, "commit", "--quiet", "-m", "all")
+
+
+def _paths_block() -> str:
+    """The block `vars` of the project's own dvc.yaml."""
+    text = (REPOSITORY / "dvc.yaml").read_text()
+    return text[text.index("vars:\n") : text.index("stages:\n")]
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ncsn.errors import UserError
 from ncsn.params import SweepParams
 from ncsn.sweep import storage as storage_module
-from ncsn.sweep.database import shown, storage_faults
+from ncsn.sweep.database import refused, storage_faults
 from ncsn.sweep.storage import load_study, open_storage
 
 NAME = "epsilon-digits"
@@ -120,7 +120,7 @@ def test_addresses_that_lead_nowhere(tmp_path, url, told):
 @pytest.mark.parametrize("scheme", ["mysql", "postgres", "foo", "not an address "])
 def test_no_complaint_has_the_password(tmp_path, scheme):
     assert "secret" not in _refusal(tmp_path, f"{scheme}://user:secret@host/studies")
-    assert "secret" not in shown(f"{scheme}://user:secret@host:port/studies")
+    assert "secret" not in str(refused(f"{scheme}://user:secret@host:port/studies", "rule"))
 
 
 def test_a_place_whose_name_a_url_would_cut_short(tmp_path):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def project(tmp_path):
     """A folder with params.yaml and studies, and no database yet."""
-    for name in ("params.yaml", "studies", "src", "pipeline"):
+    for name in ("params.yaml", "dvc.yaml", "studies", "src", "pipeline"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 

@@ -13,7 +13,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from ncsn.dag import RESULT_STAGES
-from ncsn.params import Params, checked_params
+from ncsn.paths import load_paths
 from ncsn.tracking import store
 from ncsn.yaml_file import read_yaml
 
@@ -63,10 +63,6 @@ def write_preview() -> Callable[[Path, int], None]:
     return _write_preview
 
 
-def _project_params() -> Params:
-    return checked_params(read_yaml(REPOSITORY / "params.yaml"))
-
-
 def _write_log(path: Path, num_steps: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [row for step in range(EVERY, num_steps + 1, EVERY) for row in _rows_of(step)]
@@ -81,12 +77,13 @@ def _write_preview(folder: Path, step: int) -> None:
 
 def _write_project(root: Path) -> None:
     shutil.copy(REPOSITORY / "params.yaml", root)
-    paths = _project_params().paths
+    paths = load_paths(REPOSITORY)
     stages = {}
     for name in RESULT_STAGES:
         (root / f"{name}.py").write_text(f"# {name}\n")
         stages[name] = {"cmd": name, "deps": [f"{name}.py"], "params": _STAGE_PARAMS.get(name, [])}
-    YAML().dump({"stages": stages}, root / "dvc.yaml")
+    variables = read_yaml(REPOSITORY / "dvc.yaml")["vars"]
+    YAML().dump({"vars": variables, "stages": stages}, root / "dvc.yaml")
     (root / "dvc.lock").write_text("schema: '2.0'\n")
     for file, value in _results(paths).items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Files of public data sets: looked for in data.root first, else downloaded; known by their hash.
 
-A download goes to NAME.part, which survives a kill and is resumed, and gets its name once its hash
-is right. `transfer` speaks to servers; `sources` says which files there are.
+A download goes to .NAME.part, which survives a kill and is resumed, and gets its name once its
+hash is right. `transfer` speaks to servers; `sources` says which files there are.
 """
 
 import contextlib
@@ -117,7 +117,7 @@ def _downloaded(
     missing: Sequence[RemoteFile],
 ) -> Path:
     target = root / data_set / file.name
-    part = target.with_name(f"{file.name}.part")
+    part = target.with_name(f".{file.name}.part")
     lock = FileLock(target.with_name(f".{file.name}.lock"))
     with contextlib.ExitStack() as stack:
         with disk_errors(part):

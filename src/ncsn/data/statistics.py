@@ -14,7 +14,8 @@ from ncsn.rng import generator
 
 MAX_PAIRWISE_POINTS = 10_000  # as NCSNv2 does for large data sets
 _BLOCK = 512  # images at once
-_DIGITS = 4  # of distances; the order of fp32 sums moves later ones
+_EXACT = 1024  # products of numbers from -128 to 127 whose sum is at most 2^24, exact in fp32
+_DIGITS = 4  # of distances
 
 
 class PairwiseDistances(NamedTuple):
@@ -90,16 +91,20 @@ def pairwise_distances(images: np.ndarray, seed: int) -> PairwiseDistances:
 
 
 def _pair_distances(points: torch.Tensor) -> np.ndarray:
-    """Distances of all pairs of rows of bytes, in units of 255, float32, shape (N (N-1) / 2,)."""
-    x = points.float().div_(255)
-    x -= x.mean(0)  # smaller numbers lose less in |a|^2 + |b|^2 - 2ab
-    squares, num_points = x.square().sum(1), len(x)
+    """Distances of all pairs of rows of bytes, in units of 255, float32, shape (N (N-1) / 2,).
+
+    Their squares are whole numbers and exact, so neither threads nor processors move a digit.
+    """
+    x = points.float().sub_(128)
+    squares, num_points = x.square().sum(1, dtype=torch.float64), len(x)
     distances = np.empty(num_points * (num_points - 1) // 2, np.float32)
     filled = 0
     for start in range(0, num_points, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        block = torch.addmm(squares[start:] + squares[rows, None], x[rows], x[start:].T, alpha=-2)
-        for row, values in enumerate(block.clamp_(min=0).sqrt_().numpy()):
+        block = squares[start:] + squares[rows, None]
+        for part in x.split(_EXACT, dim=1):
+            block -= 2 * (part[rows] @ part[start:].T)
+        for row, values in enumerate(block.sqrt_().div_(255).float().numpy()):
             distances[filled : filled + len(values) - row - 1] = values[row + 1 :]
             filled += len(values) - row - 1
     return distances

@@ -75,7 +75,7 @@ def _receive(address: str, part: Path, timeout_sec: float) -> int | None:
 def _append(response: http.client.HTTPResponse, part: Path, start: int, total: int | None) -> None:
     with disk_errors(part):
         stream = open(part, "ab" if start else "wb", buffering=0)
-    name = part.name.removesuffix(".part")
+    name = part.name.removeprefix(".").removesuffix(".part")
     with (
         stream,
         tqdm(

@@ -13,7 +13,7 @@ from ncsn import keys
 from ncsn.data.split import checked_images
 from ncsn.errors import Missing
 from ncsn.io import read_npz
-from ncsn.params import PathsParams
+from ncsn.paths import PathsParams
 from ncsn.records import (
     CostRecord,
     DataRecord,

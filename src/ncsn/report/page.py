@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ncsn import keys
+from ncsn.doubt import classifier_doubt
 from ncsn.limits import unstable_step
 from ncsn.params import Params
 from ncsn.report.costs import stage_costs
@@ -20,7 +21,7 @@ from ncsn.report.tables import Measured, Metric, least_level_losses, metric_side
 from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("page.html")
-HIDDEN_SECTIONS = ("paths", "track", "sweep", "toy")  # they decide no result
+HIDDEN_SECTIONS = ("track", "sweep", "toy")  # they decide no result
 
 
 class Cost(NamedTuple):
@@ -63,6 +64,7 @@ def render_page(
         )
         is not None,
         accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
+        doubt=_doubt(inputs),
         pictures={name: _data_uri(png) for name, png in pictures.items()},
         data=inputs.data,
         cost=cost(inputs, params),
@@ -184,6 +186,14 @@ def number(value: float) -> str:
 def _floor_note(inputs: ReportInputs) -> str:
     train, test = (inputs.data[split]["count"] for split in ("train", "test"))
     return f"{train:,} train vs {test:,} test images"
+
+
+def _doubt(inputs: ReportInputs) -> str | None:
+    accuracy = inputs.reference.get(keys.CLASSIFIER_ACCURACY)
+    if accuracy is None:
+        return None
+    guessing = inputs.reference[keys.GUESSING_ACCURACY]
+    return classifier_doubt(accuracy, guessing, inputs.data["test"]["count"])
 
 
 def _data_uri(png: bytes) -> str:

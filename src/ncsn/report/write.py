@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from ncsn import keys
 from ncsn.io import whole_file, whole_folder
-from ncsn.params import Params
+from ncsn.marked import refuse_foreign
+from ncsn.params import Params, ProjectParams
 from ncsn.report.figures import plot_level_losses, plot_training, png_bytes
 from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
 from ncsn.report.inputs import ReportInputs
@@ -25,8 +26,9 @@ from ncsn.report.tables import (
 )
 
 
-def write_report(inputs: ReportInputs, params: Params) -> list[Metric]:
+def write_report(inputs: ReportInputs, params: ProjectParams) -> list[Metric]:
     """Writes figures, tables and page to the paths of `params`; returns the metrics, FID first."""
+    refuse_foreign(params.paths.plots)
     num_pixels = inputs.samples[0].size
     split = params.reference.split
     metrics = metric_rows(inputs.metrics, inputs.reference, split, num_pixels)

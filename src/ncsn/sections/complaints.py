@@ -35,7 +35,7 @@ def _hint(kind: str, problem: Mapping[str, Any]) -> str:
     if kind == "bool_type":
         return " Write true or false, without quotes" if isinstance(value, str | int) else ""
     if kind == "string_type" and isinstance(value, bool | int | float):
-        return f' Put it in quotes: "{value}"'
+        return f' Put it in quotes: "{shown(value)}"'
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The sections that stages share: base, paths, data, noise, model, sampler.
+"""The sections that stages share: base, data, noise, model, sampler.
 
 One frozen class a section, every rule beside its field. Rules that join two sections stand in
 `params`.
@@ -34,40 +34,6 @@ class BaseParams(Section):
     checkpoint_every_sec: Annotated[Positive, at_most(1e7, "four months of work could be lost")]
     max_batch_size: BatchSize
     compile: Literal["auto", "always", "never"]
-
-
-class PathsParams(Section):
-    """Where every file lies, relative to the project; dvc.yaml reads the same keys."""
-
-    data_source: str
-    weights_source: str
-    train_images: str
-    test_images: str
-    data_summary: str
-    reference: str
-    reference_summary: str
-    training_noise: str
-    checkpoint: str
-    train_log: str
-    train_cost: str
-    previews: str
-    samples: str
-    trajectory: str
-    oracle_samples: str
-    oracle_summary: str
-    oracle_metrics: str
-    sample_summary: str
-    inpainting: str
-    baseline: str
-    neighbours: str
-    metrics: str
-    report: str
-    figures: str
-    plots: str
-    mlflow_run: str
-    toy_summary: str
-    toy_figures: str
-    work: str
 
 
 class DataParams(Section):

@@ -12,13 +12,13 @@ import optuna
 from optuna.storages import RDBStorage
 
 from ncsn.errors import UserError
-from ncsn.params import PARAMS_FILE, Params, load_params
+from ncsn.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.sweep.database import storage_faults
 from ncsn.sweep.findings import best_trials
 from ncsn.sweep.plan import Plan, load_plan
 from ncsn.sweep.read import StudyData, Tried, read_study
 from ncsn.sweep.status import counts, status_lines
-from ncsn.sweep.storage import load_study, open_storage, tally
+from ncsn.sweep.storage import load_study, open_storage, storage_url, tally
 from ncsn.sweep.study import load_spec, study_names
 
 ROOT = Path(".")
@@ -29,7 +29,7 @@ def told_of_storage(command: Callable[[Namespace], None]) -> Callable[[Namespace
     """Returns the command, with a fault of the studies' database told in one line."""
 
     def told(args: Namespace) -> None:
-        with storage_faults(_params().sweep.storage):
+        with storage_faults(storage_url(_params().sweep)):
             command(args)
 
     return told
@@ -143,7 +143,7 @@ def _related(plan: Plan) -> list[str]:
     return beside if plan.model == "oracle" else [f"{plan.name}-oracle", *beside]
 
 
-def _params() -> Params:
+def _params() -> ProjectParams:
     return load_params("paths", "sweep", "track")
 
 

@@ -20,7 +20,8 @@ from ncsn.errors import Diverged
 from ncsn.follow import SWITCH
 from ncsn.io import whole_file
 from ncsn.outside import PROJECT
-from ncsn.params import PARAMS_FILE, Params, checked_params
+from ncsn.params import PARAMS_FILE, checked_params
+from ncsn.paths import PathsParams, load_paths
 from ncsn.preset import set_known
 from ncsn.records import SampleRecord, read_metrics, read_record
 from ncsn.sweep.dvc_repo import reproduce
@@ -61,8 +62,9 @@ def reproduce_configuration(
         Stopped: `on_row` returned True; nothing runs any more.
     """
     begin = time.perf_counter()
-    params = _set_params(workspace, values)
+    _set_params(workspace, values)
     root, rows, train_key = workspace.root, TrainingRows(_called_here(on_row)), ""
+    paths = load_paths(root)
 
     def before(stage: str) -> None:
         nonlocal train_key
@@ -71,7 +73,7 @@ def reproduce_configuration(
 
     def after(stage: str) -> None:
         if stage == TRAIN:
-            rows.read(root / params.paths.train_log)
+            rows.read(root / paths.train_log)
 
     def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
         live = workspace.shared / f"{TRAIN}-{train_key}" / LOG
@@ -80,9 +82,8 @@ def reproduce_configuration(
         run_stage(stage, command, folder, _environment(workspace, env), words, watch)
 
     stages = reproduce(root, [TARGET], workspace.shared / "locks", run, before, after)
-    paths = params.paths
     return Outcome(
-        metrics=_metrics(root, params),
+        metrics=_metrics(root, paths),
         stages=stages,
         train_key=train_key,
         seconds=time.perf_counter() - begin,
@@ -97,7 +98,7 @@ def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
     Raises:
         UserError: a value breaks a rule of params.yaml, or the data cannot be had.
     """
-    params = _set_params(workspace, values)
+    _set_params(workspace, values)
     root = workspace.root
 
     def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
@@ -105,7 +106,7 @@ def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
         run_stage(stage, command, folder, _environment(workspace, env), words, lambda: None)
 
     reproduce(root, ["prepare"], workspace.shared / "locks", run, lambda _: None, lambda _: None)
-    return root / params.paths.data_summary
+    return root / load_paths(root).data_summary
 
 
 def _called_here(on_row: OnRow | None) -> OnRow | None:
@@ -119,14 +120,13 @@ def _called_here(on_row: OnRow | None) -> OnRow | None:
     return called if on_row else None
 
 
-def _set_params(workspace: Workspace, values: Mapping[str, Any]) -> Params:
+def _set_params(workspace: Workspace, values: Mapping[str, Any]) -> None:
     """Writes params.yaml as JSON, which is YAML that DVC reads in no time."""
     document = copy.deepcopy(dict(workspace.base))
     set_known(document, values)
-    params = checked_params(document)
+    checked_params(document)
     with whole_file(workspace.root / PARAMS_FILE) as partial:
         partial.write_text(json.dumps(document, indent=2) + "\n")
-    return params
 
 
 def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]:
@@ -143,7 +143,7 @@ def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]
     return {**env, **own}
 
 
-def _metrics(root: Path, params: Params) -> dict[str, float | str]:
-    metrics = read_metrics(root / params.paths.metrics)
-    cost = read_record(root / params.paths.sample_summary, SampleRecord)
+def _metrics(root: Path, paths: PathsParams) -> dict[str, float | str]:
+    metrics = read_metrics(root / paths.metrics)
+    cost = read_record(root / paths.sample_summary, SampleRecord)
     return {**metrics, **{f"sample/{key}": value for key, value in cost.items()}}

@@ -38,7 +38,8 @@ def sqlite_path(url: str, root: Path) -> Path | None:
     try:
         parsed = sqlalchemy.make_url(url)
     except (ArgumentError, ValueError):
-        raise refused(url, f"is no address of a database; {_KINDS}") from None
+        text = "..." if "@" in url else url  # what is no address may have its password anywhere
+        raise refused(text, f"is no address of a database; {_KINDS}") from None
     if parsed.get_backend_name() != "sqlite":
         return None
     if parsed.database in (None, "", ":memory:"):

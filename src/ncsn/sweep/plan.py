@@ -5,17 +5,19 @@ Every key and value is held against the rules of params.yaml before any trial st
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from ncsn.errors import UserError, nearest
+from ncsn.errors import UserError, nearest, shown
 from ncsn.params import broken_rule, checked_params, known_keys
 from ncsn.preset import preset_names, preset_values
-from ncsn.sweep.space import AxisType, FloatAxis, IntAxis, grid, keys_of, values_of
+from ncsn.sweep.space import AxisType, FloatAxis, IntAxis, grid, grid_values, keys_of, values_of
 from ncsn.sweep.study import FOLDER, Budget, Spec, load_spec
 from ncsn.yaml_file import read_yaml
 
 ORACLE = {"model.name": "oracle"}
+_MOST_GRID_POINTS = 100_000
 _FAR_OVER = 2  # times the budget of network evaluations: such a trial is not run
 
 
@@ -142,7 +144,7 @@ def made_plan(study: str, spec: Spec, size: str, model: str, params: Mapping[str
         hint = nearest(chosen.preset, preset_names())
         known = ", ".join(preset_names())
         rule = f"must be one of {known}.{hint}"
-        raise UserError(f"{path}: sizes.{size}.preset (value '{chosen.preset}'): {rule}")
+        raise UserError(f"{path}: sizes.{size}.preset (value {shown(chosen.preset)}): {rule}")
     plan = Plan(
         name=f"{study}-{size}" + ("-oracle" if model == "oracle" else ""),
         study=study,
@@ -171,6 +173,7 @@ def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
     yield from _unknown_keys(plan, own)
+    yield from _too_many_points(plan)
     for key, value in own.items():
         yield from _broken(plan, f"sizes.{plan.size}.fixed.{key}", key, value)
     seen: dict[str, str] = {}
@@ -183,6 +186,7 @@ def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
             if key in plan.space and key not in seen:
                 yield f"space.{name}.when.{key}: must be an axis that stands before {name}"
         yield from _broken_ends(plan, name, axis)
+    yield from _tied_to_text(plan)
 
 
 def _unknown_keys(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
@@ -197,7 +201,30 @@ def _unknown_keys(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
             yield f"{place}: params.yaml has no key '{key}'.{nearest(key, known_keys())}"
 
 
+def _tied_to_text(plan: Plan) -> Iterator[str]:
+    """A key moves in proportion to its axis only where both have a number to start from."""
+    for name, axis in plan.space.items():
+        for tied in axis.tied if isinstance(axis, FloatAxis | IntAxis) else ():
+            for key in (name, tied):
+                value = plan.fixed.get(key)
+                if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                    rule = "must have a positive number in the preset or under fixed"
+                    yield f"space.{name}.tied.{tied}: {key} {rule}, it has {shown(value)}"
+
+
+def _too_many_points(plan: Plan) -> Iterator[str]:
+    """A grid is made as a whole, before the first trial."""
+    if plan.spec.sampler.name == "grid":
+        points = prod(len(grid_values(axis)) for axis in plan.space.values())
+        if points > _MOST_GRID_POINTS:
+            rule = f"must have at most {_MOST_GRID_POINTS} points, its axes make {points}"
+            yield f"sampler.name (value 'grid'): a grid {rule}; lower `points`, or take 'qmc'"
+
+
 def _broken_ends(plan: Plan, name: str, axis: AxisType) -> Iterator[str]:
+    for key, wanted in axis.when.items():
+        for value in wanted if isinstance(wanted, list) else [wanted]:
+            yield from _broken(plan, f"space.{name}.when.{key}", key, value)
     if axis.otherwise is not None:
         yield from _broken(plan, f"space.{name}.otherwise", name, axis.otherwise)
     if isinstance(axis, FloatAxis | IntAxis):
@@ -216,4 +243,4 @@ def _broken(plan: Plan, place: str, key: str, value: Any) -> Iterator[str]:
     problem = broken_rule(with_values(plan.params, {**plan.fixed, key: value}), key)
     if problem:
         rule = problem.partition("): ")[2] or problem
-        yield f"{place} (value {value!r}): {rule}"
+        yield f"{place} (value {shown(value)}): {rule}"

@@ -12,9 +12,18 @@ from typing import Annotated, Any, Literal, Self
 from optuna import Trial
 from pydantic import Field, model_validator
 
-from ncsn.sections.kinds import Section
+from ncsn.sections.kinds import Count, Section, at_least, at_most
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[
+    int,
+    at_least(-(2**53), "Optuna counts in doubles"),
+    at_most(2**53, "Optuna counts in doubles"),
+]
+Tied = Annotated[
+    Finite, at_least(-10, "the key would overflow"), at_most(10, "the key would overflow")
+]
+Points = Annotated[Count, at_most(10_000, "each is a trial, or many of them")]
 Scalar = bool | int | float | str | None
 Space = Mapping[str, "Axis"]
 _DIGITS = 3  # significant ones, of grid points
@@ -42,8 +51,8 @@ class Range(Condition):
             the study's own values of both.
     """
 
-    points: Annotated[int, Field(ge=1)] = 8
-    tied: dict[str, float] = Field(default_factory=dict)
+    points: Points = 8
+    tied: dict[str, Tied] = Field(default_factory=dict)
 
 
 class FloatAxis(Range):
@@ -63,8 +72,8 @@ class IntAxis(Range):
     """A range of whole numbers, both ends included."""
 
     type: Literal["int"]
-    low: int
-    high: int
+    low: Whole
+    high: Whole
     log: bool = False
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from ncsn import keys
 from ncsn.errors import UserError, nearest, shown
 from ncsn.sections.complaints import complaint
-from ncsn.sections.kinds import Count, Positive, Section
+from ncsn.sections.kinds import Count, Line, Positive, Section, Seed, Steps, at_most
 from ncsn.sweep.space import Axis
 from ncsn.yaml_file import read_yaml
 
@@ -28,6 +28,7 @@ OBJECTIVES = (
     keys.PIXEL_FRECHET,
     EVALUATIONS,
 )
+Trials = Annotated[Count, at_most(1_000_000, "every one is a row that each worker reads")]
 Direction = Literal["minimize", "maximize"]
 
 
@@ -35,7 +36,7 @@ class SamplerSpec(Section):
     """Who chooses the points; a grid's points are the axes' own."""
 
     name: Literal["grid", "tpe", "gp", "qmc", "random", "nsga2"]
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
 
 
 class PrunerSpec(Section):
@@ -43,17 +44,17 @@ class PrunerSpec(Section):
 
     Attributes:
         name: none, median, percentile or hyperband.
-        metric: key of a row of train_log.jsonl, smaller is better.
+        metric: key of a row of train_log.jsonl (names as in `keys`), smaller is better.
         percentile: the share of trials that goes on.
         startup_trials: complete ones before the first is pruned.
         warmup_steps: training steps before a trial may be pruned.
     """
 
     name: Literal["none", "median", "percentile", "hyperband"] = "none"
-    metric: str = keys.VAL_LOSS
+    metric: Literal["val/loss", "val/pixel_frechet", "train/loss"] = "val/loss"
     percentile: Annotated[float, Field(gt=0, lt=100)] = 50.0
-    startup_trials: Annotated[int, Field(ge=1)] = 5
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    startup_trials: Trials = 5
+    warmup_steps: Annotated[int, Field(ge=0), at_most(100_000_000, "no training is longer")] = 0
 
 
 class Budget(Section):
@@ -65,15 +66,15 @@ class Budget(Section):
         network_evaluations_per_image: a trial over it is infeasible, far over it is not run.
     """
 
-    trials: Count
-    hours: Positive
-    network_evaluations_per_image: Count | None = None
+    trials: Trials
+    hours: Annotated[Positive, at_most(100_000.0, "more than ten years")]
+    network_evaluations_per_image: Steps | None = None
 
 
 class Size(Section):
     """A study at one size: the preset it starts from, and values and axes of its own."""
 
-    preset: str
+    preset: Line
     fixed: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Axis] = Field(default_factory=dict)
     budget: Budget
@@ -82,15 +83,15 @@ class Size(Section):
 class Spec(Section):
     """A study file."""
 
-    purpose: Annotated[str, Field(min_length=1)]
+    purpose: Line
     objectives: Annotated[dict[str, Direction], Field(min_length=1, max_length=2)]
     scientific: Annotated[list[str], Field(min_length=1)]
     nuisance: list[str] = Field(default_factory=list)
     space: Annotated[dict[str, Axis], Field(min_length=1)]
     sampler: SamplerSpec
     pruner: PrunerSpec = PrunerSpec()
-    seeds: Count = 1
-    same_points: str | None = None  # a study whose points, of the same size, are all tried first
+    seeds: Annotated[Count, at_most(1000, "each draws every point again")] = 1
+    same_points: Line | None = None  # a study whose points, of the same size, are all tried first
     sizes: Annotated[dict[str, Size], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -26,7 +26,15 @@ from ncsn.sweep.database import storage_faults
 from ncsn.sweep.plan import Plan, grid_points
 from ncsn.sweep.pruning import OnRow, built_pruner, built_sampler
 from ncsn.sweep.status import trial_line
-from ncsn.sweep.storage import Tally, load_study, open_storage, retry, retry_dead, tally
+from ncsn.sweep.storage import (
+    Tally,
+    load_study,
+    open_storage,
+    retry,
+    retry_dead,
+    storage_url,
+    tally,
+)
 from ncsn.sweep.tracked import Tracked
 from ncsn.sweep.trial import INTERRUPTED, Interrupted, Objective, Reproduce, TrialFailed
 from ncsn.trial_record import TrialRecord
@@ -116,7 +124,7 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.on_signal)
     try:
-        with storage_faults(orders.sweep.storage):
+        with storage_faults(storage_url(orders.sweep)):
             reason = take_trials(orders, worker, stop)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

@@ -6,7 +6,6 @@ A project that is a folder of a larger repository has its workspaces in clones o
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.errors import UserError
 from ncsn.io import whole_folder
+from ncsn.marked import MARK, refuse_foreign
 from ncsn.params import PARAMS_FILE, load_params
 from ncsn.sweep.dvc_repo import share_cache
 from ncsn.sweep.git import git, head, place_in_git
@@ -83,15 +83,16 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
             the sources, without deleted ones) instead of those of HEAD.
 
     Raises:
-        UserError: no commit, or params.yaml is broken.
+        UserError: no commit, params.yaml is broken, or a folder of the workspace's name is there
+            that was not made here.
     """
     main = main.resolve()
     commit, (top, inside) = head(main), place_in_git(main)
     sweep = main / load_params("paths", path=main / PARAMS_FILE).paths.work / "sweep"
     sweep.mkdir(parents=True, exist_ok=True)
     root, claim = _claimed(sweep, worker)
+    refuse_foreign(root)
     if not (root / ".git").is_dir():
-        shutil.rmtree(root, ignore_errors=True)
         with whole_folder(root) as folder:
             git(folder, "clone", "--quiet", "--no-checkout", str(top), ".")
     for key in _LINE_ENDINGS:
@@ -101,7 +102,7 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     git(root, "update-ref", "--no-deref", "HEAD", commit)
     tree = _working_tree(main, top, root) if allow_dirty else f"{commit}^{{tree}}"
     git(root, "read-tree", "--reset", "-u", tree)
-    git(root, "clean", "--quiet", "-d", "--force")
+    git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
     share_cache(main, place)
     return Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)

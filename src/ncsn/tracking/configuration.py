@@ -13,7 +13,8 @@ from mlflow.entities import Run
 from ncsn.data.split import checked_images
 from ncsn.io import read_npz
 from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
-from ncsn.params import PathsParams, TrackParams
+from ncsn.params import TrackParams
+from ncsn.paths import PathsParams
 from ncsn.records import DataRecord, SampleRecord, read_metrics, read_record
 from ncsn.times import noted_seconds
 from ncsn.tracking.curve import publish_training

@@ -19,7 +19,7 @@ from PIL import Image
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
 
-UNLOGGED_SECTIONS = ("paths", "track", "sweep", "report", "toy")  # they decide none of its metrics
+UNLOGGED_SECTIONS = ("track", "sweep", "report", "toy")  # they decide none of its metrics
 SAMPLE_GRID = "samples.png"
 GRID_COLUMNS = 10
 _GRID_PX = 640

@@ -26,12 +26,14 @@ def epsilon_axis(synthetic: Any) -> dict[str, Any]:
 def test_the_page_of_a_joint_study_says_everything(synthetic: Any, exported: Exported) -> None:
     folder = exported(synthetic.joint())
     exported(synthetic.joint("joint-digits-oracle"))
-    (folder / "old.png").write_bytes(b"")
+    (folder / "index.html").write_text('<img src="old.png" alt="of an earlier report">')
+    for name in ("old.png", "mine.png"):
+        (folder / name).write_bytes(b"")
     html = write_study_report(folder).read_text()
     pictures = {path.name for path in folder.glob("*.png")}
     assert pictures >= {"marginal_sampler_epsilon.png", "pair.png", "history.png"}
-    assert "importances.png" in pictures and "old.png" not in pictures
-    assert all(f'src="{name}"' in html for name in pictures)
+    assert "importances.png" in pictures and "old.png" not in pictures and "mine.png" in pictures
+    assert all(f'src="{name}"' in html for name in pictures - {"mine.png"})
     assert "FID (classifier, layer 128; 300 vs 359)" in html
     assert "not a number at level 3" in html and "median pruner at step 250" in html
     assert "python pipeline/sweep.py apply joint-digits --trial" in html and "dvc repro" in html

@@ -1,5 +1,6 @@
 """The report of a study in one call: figures first, the page last."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ ORACLE_SUFFIX = "-oracle"
 def write_study_report(folder: str | Path, oracle_folder: str | Path | None = None) -> Path:
     """Writes index.html and its PNG files beside trials.csv and study.json; returns the page.
 
-    PNG files of an earlier report that this one has not are deleted.
+    PNG files that an earlier page shows and this one does not are deleted.
 
     Args:
         folder: an exported study.
@@ -48,11 +49,12 @@ def write_study_report(folder: str | Path, oracle_folder: str | Path | None = No
     for what, figure in figures.items():
         with whole_file(folder / names[what]) as partial:
             partial.write_bytes(png_bytes(figure))
+    stale = _shown_pictures(folder / PAGE) - set(names.values())
     page = render_study(study, oracle, _comparisons(folder, study, oracle), names)
     with whole_file(folder / PAGE) as partial:
         partial.write_text(page, encoding="utf-8")
-    for stale in set(folder.glob("*.png")) - {folder / name for name in names.values()}:
-        stale.unlink()
+    for name in stale:
+        (folder / name).unlink(missing_ok=True)
     return folder / PAGE
 
 
@@ -73,6 +75,12 @@ def study_figures(study: SweepStudy, oracle: SweepStudy | None = None) -> dict[s
     if importance_shares(study):
         figures["importances"] = plot_importances(study)
     return figures
+
+
+def _shown_pictures(page: Path) -> set[str]:
+    """Names of the PNG files of a report that lie beside its page; other files are not ours."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return set(re.findall(r'src="(\w+\.png)"', text))
 
 
 def _has_map(study: SweepStudy, pair: tuple[str, str]) -> bool:

@@ -1,0 +1,106 @@
+"""What the stage scripts hand to the library: which split, which weights, of train and test.
+
+The train split is black and the test split white. The function that does a stage's work is
+replaced by one that keeps its arguments and ends the stage.
+"""
+
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ncsn.checkpoint import Checkpoint
+from ncsn.data.split import Split, write_split
+from ncsn.io import write_json
+from ncsn.params import load_params
+from ncsn.training_noise import training_noise
+
+ROOT = Path(__file__).parents[1]
+
+
+class Ended(BaseException):
+    """The stage has handed over what it had."""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params.yaml, both splits and the training noise, to run stages in."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("dvc.yaml", "src", "pipeline"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    params = load_params("paths", "noise", "model")
+    for name, value in ((params.paths.train_images, 0), (params.paths.test_images, 255)):
+        images = np.full((4, 8, 8, 1), value, np.uint8)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        write_split(name, Split(images, np.zeros(4, np.int64)))
+    for name, content in (
+        (params.paths.training_noise, training_noise(params.noise, params.model.name)),
+        (params.paths.data_summary, {}),
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        write_json(name, content)
+    return tmp_path
+
+
+@pytest.fixture
+def handed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], tuple]:
+    """Runs a stage up to a function of the library; returns that function's arguments."""
+
+    def arguments(stage: str, function: str) -> tuple:
+        kept: list[Any] = []
+
+        def keep(*args: Any, **kwargs: Any) -> None:
+            kept.extend((args, kwargs))
+            raise Ended
+
+        monkeypatch.setattr(function, keep)
+        main = runpy.run_path(str(ROOT / "pipeline" / f"{stage}.py"))["main"]
+        with pytest.raises(Ended):
+            main()
+        return tuple(kept)
+
+    return arguments
+
+
+def brightness(images: Any) -> float:
+    """Mean byte of images, an array or a tensor."""
+    return float(np.asarray(images).mean())
+
+
+def test_training_learns_from_the_train_split_and_validates_on_the_test_split(handed) -> None:
+    (task, *_), _ = handed("train", "ncsn.training.train")
+    assert (brightness(task.images), brightness(task.held_out)) == (0, 255)
+
+
+def test_the_exact_score_of_the_oracle_is_that_of_the_train_split(handed) -> None:
+    (points, *_), _ = handed("oracle", "ncsn.oracles.DataScore")
+    assert brightness(points) == 0
+
+
+def test_the_reference_gets_both_splits_by_their_names(handed) -> None:
+    (_, train, test, *_), _ = handed("reference", "ncsn.reference.write_reference")
+    assert (brightness(train.images), brightness(test.images)) == (0, 255)
+
+
+def test_neighbours_are_looked_for_in_the_train_split(handed, monkeypatch) -> None:
+    for reader in ("reference.read_reference", "reference.read_train_features"):
+        monkeypatch.setattr(f"ncsn.{reader}", lambda *_: None)
+    monkeypatch.setattr("ncsn.evaluation.read_samples", lambda path: str(path))
+    (samples, held_out, train, *_), _ = handed("neighbours", "ncsn.neighbours.training_neighbours")
+    assert samples == load_params("paths").paths.samples
+    assert (brightness(held_out), brightness(train)) == (255, 0)
+
+
+@pytest.mark.parametrize("stage", ["sample", "illustrate"])
+def test_images_are_drawn_with_the_averaged_weights(handed, monkeypatch, stage) -> None:
+    net, ema = {"w": torch.zeros(1)}, {"w": torch.ones(1)}
+    saved = Checkpoint(1, {}, (1, 8, 8), net, ema, {}, {})
+    monkeypatch.setattr("ncsn.checkpoint.load_checkpoint", lambda *_: saved)
+    (_, _, weights, *_), _ = handed(stage, "ncsn.build.score_net.build_trained_net")
+    assert weights is ema
