@@ -1,5 +1,6 @@
 """A resumed training is an unbroken one, bit for bit; it learns; it stops on not-a-number."""
 
+import dataclasses
 import json
 
 import pytest
@@ -104,6 +105,20 @@ def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
 def _made(folder):
     folder.mkdir()
     return folder
+
+
+@pytest.mark.parametrize(
+    "changes", [{"net": {}}, {"ema": {}}, {"optimizer": {"a": 1}}, {"window": {}}]
+)
+def test_a_checkpoint_of_another_training_is_named(tmp_path, changes):
+    params = _params(num_steps=1)
+    saved = train(_task(params), params, BASE, _made(tmp_path / "first"))
+    folder = _made(tmp_path / "second")
+    save_checkpoint(folder / CHECKPOINT, dataclasses.replace(saved, **changes))
+    with pytest.raises(
+        UserError, match="checkpoint.pt: not a checkpoint of this training; "
+    ):
+        train(_task(params), params, BASE, folder)
 
 
 def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):

@@ -15,6 +15,7 @@ from ncsn.errors import Missing, UserError
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGES = (b"<!doctype html", b"<html")
+_LONGEST = 200  # characters of a library's message
 _HEAD = 128  # bytes that tell what a file is
 
 
@@ -85,8 +86,12 @@ def seen(head: bytes) -> str:
 
 
 def one_line(error: object) -> str:
-    """Returns the text of an error with its line breaks made spaces."""
-    return " ".join(str(error).split())
+    """Returns the text of an error with its line breaks made spaces, and no more than shows it.
+
+    Some errors quote all that they found, which may be the whole file.
+    """
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @contextlib.contextmanager

@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ncsn.batches import Batch, as_floats, draw_batch
-from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.checkpoint import MAKER, Checkpoint, load_checkpoint, save_checkpoint
 from ncsn.cost import Forecast, write_training_cost
 from ncsn.ema import WeightAverage
+from ncsn.errors import UserError
 from ncsn.execution import Execution, autocast_dtype, in_precision
 from ncsn.keys import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
+from ncsn.reading import again
 from ncsn.rng import generator
 from ncsn.training_log import LOG, PREVIEWS, SPEED, LossWindow, append_row, cut_back
 from ncsn.types import Objective, ScoreFn
@@ -87,6 +89,14 @@ class _State:
         self.window.load(saved.window)
 
 
+def _resume(state: _State, task: Task, path: Path) -> None:
+    saved = load_checkpoint(path, task.images.device)
+    try:
+        state.load(saved, task)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{path}: not a checkpoint of this training{again(MAKER)}") from None
+
+
 def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
     """Trains a network, going on from the checkpoint in `folder` when there is one.
 
@@ -110,7 +120,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         return _nothing_to_train(task, folder)
     state, device = _State(task, params), task.images.device
     if (folder / CHECKPOINT).exists():
-        state.load(load_checkpoint(folder / CHECKPOINT, device), task)
+        _resume(state, task, folder / CHECKPOINT)
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     execution = Execution(task.net, params.precision, base.compile, device, flops * to_do)
