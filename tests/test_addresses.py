@@ -24,6 +24,7 @@ WITH_PASSWORD = [
     f"postgresql://me%3A{CANARY}@host/db",
     f"postgresql://me:x/{CANARY}@y@host/db",
     f"postgresql://me:x {CANARY}@host/db",
+    f"postgresql://me:x://{CANARY}@host/db",
     f"POSTGRESQL://me:{CANARY}@host/db",
     f"postgresql://host/db?user=me&password={CANARY}",
     f"postgresql://host/db?p%61ssword={CANARY}",
@@ -62,6 +63,12 @@ def test_a_password_is_found_and_masked(address: str) -> None:
 def test_what_holds_no_password_is_shown_as_it_is(address: str) -> None:
     assert not has_password(address)
     assert masked(f"cannot open {address!r}: refused") == f"cannot open {address!r}: refused"
+
+
+def test_what_stands_between_two_addresses_is_shown() -> None:
+    address = WITH_PASSWORD[0]
+    shown = "postgresql://me:***@host/db"
+    assert masked(f"{address}: cannot ask {address} now") == f"{shown}: cannot ask {shown} now"
 
 
 def test_a_path_is_no_address() -> None:

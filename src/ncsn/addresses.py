@@ -14,9 +14,10 @@ _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _MASK = "***"
 _LEAST_PIECE = 4  # characters; shorter pieces of a password stand in any text
 
-# The last @ of a line ends the password, which may hold @, / and spaces itself: rather too much is
-# masked than too little.
-_USER = re.compile(r"(?i)(\b[a-z][\w+.-]*://[^\s:/@]*(?::|%3a))([^\n]+)(?=@)")
+# The last @ before the next address ends the password, which may hold @, / and spaces itself, or
+# the last of the line: rather too much is masked than too little.
+_SCHEME = r"\b[a-z][\w+.-]*://"
+_USER = re.compile(rf"(?i)({_SCHEME}[^\s:/@]*(?::|%3a))((?:(?!{_SCHEME})[^\n])+(?=@)|[^\n]+(?=@))")
 _PAIR = re.compile(r"([\w.%+-]+)(=)([^\s&;'\")]+)")
 _SECRET_NAME = re.compile(
     r"(?i)pass(?:w|wd|word|phrase)?$|pwd$|token$|secret$|api_?key$|access_?key$|credentials?$|"

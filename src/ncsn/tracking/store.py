@@ -60,8 +60,15 @@ def open_store(track: TrackParams, root: str | Path = ".") -> Store:
             if is_absent(database):
                 _create_database(database)
             relocate(database, artifacts, track.experiment)
-        client = MlflowClient(uri, registry_uri=uri)
+        client = _client(uri)
         return Store(client, _experiment_id(client, track, uri, artifacts), uri)
+
+
+def _client(uri: str) -> MlflowClient:
+    try:
+        return MlflowClient(uri, registry_uri=uri)
+    except ImportError as error:  # the driver of a database
+        raise UserError(refusal(uri, f"{error}; install the package of this database")) from None
 
 
 def require_usable(uri: str) -> None:
