@@ -122,7 +122,7 @@ def test_a_mark_of_the_byte_order_and_merge_keys_are_read(tmp_path):
         ("reference.feature_layer", 768, "must be"),
         ("noise.sigma_min", 1e-300, "must be at least 1e-06: fp32 has steps of"),
         ("noise.num_levels", 10**9, "must be at most 10000: each level has weights"),
-        ("train.learning_rate", 1e9, "must be at most 1.0: Adam moves"),
+        ("train.learning_rate", 1e9, "must be at most 100.0: Adam moves"),
         ("train.ema_decay", 1 - 1e-15, "must be at most 0.9999999: fp32"),
         ("train.weight_power", float("nan"), "finite"),
         ("sweep.grace_sec", 9, "must be at least 10, twice sweep.heartbeat_sec"),

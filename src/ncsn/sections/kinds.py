@@ -93,7 +93,7 @@ Epsilon = Annotated[
 LearningRate = Annotated[
     Positive,
     at_least(1e-12, "fp32 weights would not move"),
-    at_most(1.0, "Adam moves every weight by about this in a step, and weights are below 1"),
+    at_most(100.0, "Adam moves every weight by about this in a step, and weights are below 1"),
 ]
 AdamEps = Annotated[
     Positive,
