@@ -115,9 +115,7 @@ def test_a_checkpoint_of_another_training_is_named(tmp_path, changes):
     saved = train(_task(params), params, BASE, _made(tmp_path / "first"))
     folder = _made(tmp_path / "second")
     save_checkpoint(folder / CHECKPOINT, dataclasses.replace(saved, **changes))
-    with pytest.raises(
-        UserError, match="checkpoint.pt: not a checkpoint of this training; "
-    ):
+    with pytest.raises(UserError, match="checkpoint.pt: not a checkpoint of this training; "):
         train(_task(params), params, BASE, folder)
 
 

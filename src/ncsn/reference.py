@@ -200,7 +200,7 @@ def _write_weights(
     net = train_classifier(train.images, train.labels, params.classifier_steps, seed, device)
     save_classifier(path, net)
     accuracy = classifier_accuracy(net, test.images, test.labels)
-    assert test.labels is not None  # or the accuracy would have been refused
+    assert test.labels is not None  # their accuracy was just measured
     guessing = float(np.unique(test.labels, return_counts=True)[1].max() / len(test.images))
     if doubt := classifier_doubt(accuracy, guessing, len(test.images)):
         notice(doubt)
