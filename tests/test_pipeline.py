@@ -160,25 +160,29 @@ def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
 def test_the_users_images_are_prepared_anew_when_they_have_changed(project):
     before = (project / "params.yaml").read_text()
     photos = project.parent / "photos"
-    for number in range(20):
-        (photos / "deep").mkdir(parents=True, exist_ok=True)
+    for number in range(40):
+        folder = photos / ("odd" if number % 2 else "even")
+        folder.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
-        Image.fromarray(pixels).save(photos / "deep" / f"{number}.png")
+        Image.fromarray(pixels).save(folder / f"{number}.png")
     _set(project, "data.name", "folder")
     _set(project, "data.path", str(photos))
-    assert _ran(_command(project, "dvc", "repro", "prepare")) == ["prepare"]
+    target = ["dvc", "repro", "noise", "prepare"]
+    assert "prepare" in _ran(_command(project, *target))
     first = (project / "artifacts" / "data" / "summary.json").read_text()
-    for image in (photos / "deep").iterdir():
+    for image in photos.rglob("*.png"):
         os.utime(image, (1, 1))
     shutil.copytree(photos, photos.with_name("copy"))
     shutil.rmtree(photos)
     photos.with_name("copy").rename(photos)
-    assert _ran(_command(project, "dvc", "repro", "prepare")) == []
-    shutil.copy(photos / "deep" / "1.png", photos / "deep" / "0.png")
-    assert _ran(_command(project, "dvc", "repro", "prepare")) == ["prepare"]
-    assert (project / "artifacts" / "data" / "summary.json").read_text() != first
-    (photos / "deep").rename(photos / "other")  # of one class, so that labels are the same
-    assert _ran(_command(project, "dvc", "repro", "reference")) == ["prepare"]
+    assert _ran(_command(project, *target)) == []
+    shutil.copy(photos / "even" / "2.png", photos / "even" / "0.png")
+    assert _ran(_command(project, *target)) == ["prepare"]
+    second = (project / "artifacts" / "data" / "summary.json").read_text()
+    assert second != first
+    (photos / "odd").rename(photos / "uneven")  # the order of the classes stays, and the images
+    assert _ran(_command(project, *target)) == ["prepare"]
+    assert (project / "artifacts" / "data" / "summary.json").read_text() == second
     shutil.rmtree(photos)
     done = subprocess.run(
         ["dvc", "repro"], cwd=project, env=_environment(), capture_output=True, text=True
