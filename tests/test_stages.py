@@ -16,11 +16,13 @@ import torch
 
 from ncsn.checkpoint import Checkpoint
 from ncsn.data.split import Split, write_split
+from ncsn.data.statistics import split_summary
 from ncsn.io import write_json
 from ncsn.params import load_params
 from ncsn.training_noise import training_noise
 
 ROOT = Path(__file__).parents[1]
+NUM_IMAGES = 120  # of a split; enough for the subsets of the metrics
 
 
 class Ended(BaseException):
@@ -35,15 +37,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     params = load_params("paths", "noise", "model")
-    for name, value in ((params.paths.train_images, 0), (params.paths.test_images, 255)):
-        images = np.full((4, 8, 8, 1), value, np.uint8)
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        write_split(name, Split(images, np.zeros(4, np.int64)))
+    black, white = (
+        Split(np.full((NUM_IMAGES, 8, 8, 1), value, np.uint8), np.arange(NUM_IMAGES) % 2)
+        for value in (0, 255)
+    )
+    write_split(params.paths.train_images, black)
+    write_split(params.paths.test_images, white)
+    summary = {"train": split_summary(black), "test": split_summary(white)}
+    distances = {"max": 1.0, "median": 1.0, "num_points": NUM_IMAGES}
     for name, content in (
         (params.paths.training_noise, training_noise(params.noise, params.model.name)),
-        (params.paths.data_summary, {}),
+        (params.paths.data_summary, {"name": "digits", **summary, "pairwise": distances}),
     ):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
         write_json(name, content)
     return tmp_path
 
