@@ -77,6 +77,24 @@ def test_a_store_that_cannot_be_opened_is_named(
         open_store(TRACK, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("postgresql://me:cANary7@host:port/db", "is no address of a store"),
+        ("mysql://me:cANary7@127.0.0.1:1/db", "No module named"),
+        ("nosuch://me:cANary7@host", "URI"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_one_line_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(UserError, match=reason) as error:
+        open_store(TRACK, tmp_path)
+    told = str(error.value)
+    assert "cANary7" not in told and "me:***@" in told and "\n" not in told
+
+
 def test_a_deleted_experiment_is_named(project: Path) -> None:
     store = open_store(TRACK)
     store.client.delete_experiment(store.experiment_id)

@@ -69,6 +69,9 @@ def _client(uri: str) -> MlflowClient:
         return MlflowClient(uri, registry_uri=uri)
     except ImportError as error:  # the driver of a database
         raise UserError(refusal(uri, f"{error}; install the package of this database")) from None
+    except ValueError:  # its text may quote what was taken for the port
+        rule = "is no address of a store; special characters of a password are written %XX"
+        raise UserError(refusal(uri, rule)) from None
 
 
 def require_usable(uri: str) -> None:
