@@ -92,7 +92,8 @@ from scale import SCALE
 count("sample")
 seed, num_samples = param("seed", "sample"), param("num_samples", "sample")
 write("artifacts/sample/samples.npz", [SCALE, param("epsilon"), seed, num_samples])
-write("artifacts/sample/summary.json", {"network_evaluations_per_image": 7})
+counted = {"num_samples": 3, "network_evaluations_per_image": 7, "flops_per_evaluation": 0}
+write("artifacts/sample/summary.json", counted)
 """,
     "evaluate": """
 count("evaluate")
