@@ -11,14 +11,14 @@ from ncsn.checkpoint import Checkpoint, save_checkpoint
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
 from ncsn.io import write_json, write_jsonl, write_npz
-from ncsn.params import Params
+from ncsn.params import ProjectParams
 from ncsn.reference import write_reference
 from ncsn.training_noise import training_noise
 
 SHAPE, SEED = (8, 8, 1), 1
 
 
-def write_run(params: Params) -> None:
+def write_run(params: ProjectParams) -> None:
     """Writes them to the paths of `params`."""
     paths, rng = params.paths, np.random.default_rng(0)
     images = rng.integers(0, 256, (120, *SHAPE), np.uint8)
@@ -41,7 +41,7 @@ def write_run(params: Params) -> None:
     _write_results(params, images, noise["sigmas"])
 
 
-def _write_results(params: Params, images: np.ndarray, sigmas: list[float]) -> None:
+def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float]) -> None:
     paths, rng = params.paths, np.random.default_rng(1)
     write_npz(paths.samples, arr_0=images[:20])
     states = rng.integers(0, 256, (11, 4, *SHAPE), np.uint8)
@@ -67,7 +67,7 @@ def _write_results(params: Params, images: np.ndarray, sigmas: list[float]) -> N
     write_json(paths.neighbours, {**about, "pixels": near, "features": near})
 
 
-def _write_training(params: Params, noise: dict[str, Any]) -> None:
+def _write_training(params: ProjectParams, noise: dict[str, Any]) -> None:
     paths, sigmas = params.paths, build_sigmas(params.noise)
     rows = [
         {"step": 10 * n, keys.TRAIN_LOSS: 9.0 / n, keys.level_key(keys.TRAIN_LOSS, n): 1.0}

@@ -30,6 +30,7 @@ from ncsn.samplers.annealing import sample
 from ncsn.samplers.langevin import annealed_langevin
 
 ROOT = Path(__file__).parents[1]
+NO_DISTANCE = {"max": 0.0, "median": 0.0, "num_points": 2}
 
 # size, sigma_max, levels, steps, the released step, its variance / sigma^2, the best step
 PUBLISHED = [
@@ -166,9 +167,12 @@ def project(tmp_path, monkeypatch):
         shutil.copy(ROOT / name, tmp_path)
     path = tmp_path / "artifacts" / "data" / "summary.json"
     path.parent.mkdir(parents=True)
+    pixels = {"shape": [8, 8, 1], "mean": 77.0, "std": 96.0}
+    pixels |= {"channel_mean": [77.0], "channel_std": [96.0]}
     summary = {
         "name": "digits",
-        "train": {"shape": [8, 8, 1]},
+        "train": {"count": 1438, "sha256": "0", **pixels},
+        "test": {"count": 359, "sha256": "1", **pixels},
         "pairwise": {"max": 4.8137, "median": 3.0, "num_points": 1438},
     }
     path.write_text(json.dumps(summary))
@@ -211,7 +215,11 @@ def test_written_values_are_the_advised_and_comments_stay(project, monkeypatch, 
     [
         (None, [], "summary.json is missing.*dvc repro prepare"),
         ({"name": "mnist"}, [], "describes 'mnist'.*'digits'.*dvc repro prepare"),
-        ({"pairwise": {"max": 0.0, "num_points": 2}}, [], "largest distance .* 0.0"),
+        ({"pairwise": NO_DISTANCE}, [], "largest distance .* 0.0"),
+            {"pairwise": {"max": 0.0, "median": 0.0, "num_points": 2}},
+            [],
+            "largest distance .* 0.0",
+        ),
         ({}, ["--steps-per-level", "0"], "--steps-per-level .value 0.: must be at least 1"),
         ({}, ["--overlap", "1"], "--overlap .value 1.0.: must be above 0 and below 0.99"),
     ],

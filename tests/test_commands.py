@@ -56,9 +56,10 @@ def prepared(project):
     """The project with a summary of its data."""
     path = project / "artifacts" / "data" / "summary.json"
     path.parent.mkdir(parents=True)
-    shape = {"train": {"num_images": 1000, "shape": [8, 8, 1]}}
-    distance = {"pairwise": {"max": 6.0, "num_points": 1000}}
-    path.write_text(json.dumps({"name": "digits", **shape, **distance}))
+    split = {"count": 1000, "shape": [8, 8, 1], "mean": 77.0, "std": 96.0, "sha256": "0"}
+    split |= {"channel_mean": [77.0], "channel_std": [96.0]}
+    distance = {"pairwise": {"max": 6.0, "median": 3.0, "num_points": 1000}}
+    path.write_text(json.dumps({"name": "digits", "train": split, "test": split, **distance}))
     return project
 
 

@@ -22,7 +22,7 @@ from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ncsn.classifier import Classifier, load_classifier, save_classifier
 from ncsn.data.split import load_split
 from ncsn.evaluation import read_samples
-from ncsn.params import PARAMS_FILE, Params, checked_params
+from ncsn.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.records import NoiseRecord, read_log, read_metrics, read_record
 from ncsn.reference import read_reference, read_train_features
 from ncsn.report.costs import stage_costs
@@ -44,10 +44,10 @@ Broken = Iterator[tuple[str, bytes]]
 
 
 @pytest.fixture(scope="module")
-def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+def params(tmp_path_factory: pytest.TempPathFactory) -> ProjectParams:
     """The project's params, every path in a temporary folder that holds all files of a run."""
     values, root = read_yaml(ROOT / PARAMS_FILE), tmp_path_factory.mktemp("run")
-    params = checked_params(values)
+    params = load_params(*values, "paths", path=ROOT / PARAMS_FILE)
     places = params.paths.model_copy(
         update={name: str(root / path) for name, path in params.paths.model_dump().items()}
     )
@@ -62,7 +62,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     return params
 
 
-def _report(params: Params) -> Callable[[], Any]:
+def _report(params: ProjectParams) -> Callable[[], Any]:
     """All that the report makes of its inputs, but the drawing."""
 
     def read() -> None:
@@ -74,7 +74,7 @@ def _report(params: Params) -> Callable[[], Any]:
     return read
 
 
-def _reference(params: Params) -> Callable[[], Any]:
+def _reference(params: ProjectParams) -> Callable[[], Any]:
     paths = params.paths
 
     def read() -> None:
@@ -86,7 +86,7 @@ def _reference(params: Params) -> Callable[[], Any]:
     return read
 
 
-def _checkpoint(params: Params) -> Callable[[], Any]:
+def _checkpoint(params: ProjectParams) -> Callable[[], Any]:
     def read() -> None:
         saved = load_checkpoint(params.paths.checkpoint)
         build_trained_net(saved.params, saved.image_shape, saved.ema, build_sigmas(params.noise))
@@ -138,18 +138,18 @@ NPZ_OF_THE_REPORT = ("samples", "trajectory", "inpainting", "baseline")
 
 
 @pytest.mark.parametrize("name", JSON_OF_THE_REPORT)
-def test_summaries_that_the_report_reads(params: Params, name: str) -> None:
+def test_summaries_that_the_report_reads(params: ProjectParams, name: str) -> None:
     found = _trial(Path(getattr(params.paths, name)), _json_forms, _report(params))
     assert len(found) >= 30 and found.count("refused") >= 18
 
 
 @pytest.mark.parametrize("name", NPZ_OF_THE_REPORT)
-def test_arrays_that_the_report_reads(params: Params, name: str) -> None:
+def test_arrays_that_the_report_reads(params: ProjectParams, name: str) -> None:
     found = _trial(Path(getattr(params.paths, name)), _npz_forms, _report(params))
     assert found.count("refused") >= 30
 
 
-def test_the_training_log(params: Params, tmp_path: Path) -> None:
+def test_the_training_log(params: ProjectParams, tmp_path: Path) -> None:
     path = Path(params.paths.train_log)
 
     def forms(content: bytes) -> Broken:
@@ -171,19 +171,19 @@ def test_the_training_log(params: Params, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train_images", "test_images"])
-def test_splits(params: Params, name: str) -> None:
+def test_splits(params: ProjectParams, name: str) -> None:
     path = Path(getattr(params.paths, name))
     found = _trial(path, _npz_forms, lambda: load_split(path))
     assert found.count("refused") >= 30
 
 
-def test_samples(params: Params) -> None:
+def test_samples(params: ProjectParams) -> None:
     path = Path(params.paths.samples)
     _trial(path, _npz_forms, lambda: read_samples(path))
 
 
 @pytest.mark.parametrize("name", ["extractor.json", "reference.npz", "train_features.npz"])
-def test_the_reference_folder(params: Params, name: str) -> None:
+def test_the_reference_folder(params: ProjectParams, name: str) -> None:
     path = Path(params.paths.reference) / name
     forms = _json_forms if path.suffix == ".json" else _npz_forms
     found = _trial(path, forms, _reference(params))
@@ -191,7 +191,7 @@ def test_the_reference_folder(params: Params, name: str) -> None:
         assert set(found) == {"refused"}
 
 
-def test_damaged_checkpoints(params: Params) -> None:
+def test_damaged_checkpoints(params: ProjectParams) -> None:
     path = Path(params.paths.checkpoint)
     found = _trial(path, lambda content: broken_bytes(content, count=8), _checkpoint(params))
     assert found.count("refused") >= 15
@@ -261,13 +261,13 @@ def test_exported_studies(tmp_path: Path) -> None:
     _trial(tmp_path / "trials.csv", broken_bytes, read)
 
 
-def test_the_summary_that_the_advisor_reads(params: Params) -> None:
+def test_the_summary_that_the_advisor_reads(params: ProjectParams) -> None:
     path = Path(params.paths.data_summary)
     found = _trial(path, _json_forms, lambda: data_facts(path, "digits"))
     assert found.count("refused") >= 18
 
 
-def test_single_readers(params: Params) -> None:
+def test_single_readers(params: ProjectParams) -> None:
     noise, metrics = Path(params.paths.training_noise), Path(params.paths.metrics)
     _trial(noise, _json_forms, lambda: read_record(noise, NoiseRecord))
     _trial(metrics, _json_forms, lambda: read_metrics(metrics, keys.FID_NUM_SAMPLES))

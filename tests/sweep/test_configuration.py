@@ -106,14 +106,6 @@ def test_divergence_and_failure_give_the_stages_own_words(workspace):
     assert reproduce_configuration(workspace, FEW).metrics["eval/fid"] == 0.01
 
 
-def test_inputs_that_lie_outside_git_are_found_by_their_relative_paths(workspace, project):
-    (project / "raw").mkdir(exist_ok=True)
-    (project / "raw" / "mine.npz").write_text("images")
-    values = {**FEW, "data.name": "npz", "data.path": "raw/mine.npz"}
-    reproduce_configuration(workspace, values)
-    assert (workspace.root / "raw" / "mine.npz").read_text() == "images"
-
-
 def test_the_callers_current_folder_is_its_own(workspace, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
