@@ -114,15 +114,18 @@ def _rows_of(step: int) -> list[dict[str, float]]:
 
 def _results(paths: Any) -> dict[str, dict[str, Any]]:
     split = {"shape": [8, 8, 1], "mean": 77.0, "std": 96.0}
+    split |= {"channel_mean": [77.0], "channel_std": [96.0]}
+    counted = {"num_samples": 500, "network_evaluations_per_image": 1000}
     sha256 = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("train", "test")}
     return {
         paths.data_summary: {
             "name": "digits",
             "train": {"count": 1437, "sha256": sha256["train"], **split},
             "test": {"count": 360, "sha256": sha256["test"], **split},
+            "pairwise": {"max": 4.8, "median": 3.0, "num_points": 1437},
         },
         paths.reference_summary: {"floor/fid": 1.5, "reference/classifier_test_accuracy": 0.98},
-        paths.sample_summary: {"num_samples": 500, "network_evaluations_per_image": 1000},
+        paths.sample_summary: {**counted, "flops_per_evaluation": 0},
         paths.oracle_metrics: {"oracle/fid": 3.5},
         paths.metrics: {"eval/fid": 12.25, "eval/kid_mean": 0.01, "eval/extractor": "classifier"},
     }
