@@ -113,9 +113,9 @@ def prepared(project: Path) -> Path:
         (project / name).symlink_to(ROOT / name)
     write_values(TINY, project / "params.yaml")
     paths = load_paths(project)
-    images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 1), dtype=np.uint8)
     for path in (paths.train_images, paths.test_images):
-        write_split(project / path, Split(images, np.arange(8) % 2))
+        write_split(project / path, Split(images, np.arange(120) % 2))
     write_json(project / paths.training_noise, {"training": "ladder", "sigmas": [1.0, 0.5]})
     return project
 
@@ -160,7 +160,10 @@ def test_a_stage_spares_the_users_files(prepared, stage, key, value):
     assert _contents(project.parent) == before
 
 
-@pytest.mark.parametrize(("stage", "key"), [("train", "previews"), ("toy", "toy_figures")])
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [pytest.param("train", "previews", marks=pytest.mark.slow), ("toy", "toy_figures")],
+)
 def test_a_stage_replaces_its_own_folder_and_no_older_one(prepared, stage, key):
     project = prepared
     before = _contents(project.parent)
