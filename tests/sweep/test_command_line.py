@@ -66,7 +66,8 @@ def sweep(capsys, monkeypatch):
 def _folder(place: Path) -> Path:
     (place / "studies").mkdir(parents=True)
     (place / "studies" / "mine.yaml").write_text(STUDY, encoding="utf-8")
-    shutil.copy(ROOT / "params.yaml", place)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, place)
     return place
 
 
