@@ -108,7 +108,10 @@ def storage_faults(url: str) -> Iterator[None]:
 def refused(url: str, rule: str) -> UserError:
     """Returns the complaint about `sweep.storage`, without a password."""
     key = STORAGE if os.environ.get(STORAGE) else "sweep.storage"
-    return UserError(masked(f"{key} (value '{url}'): {rule}"))
+    shown = masked(url)
+    if shown == url and "@" in url:  # no address that can be read, and may be a password in it
+        shown = f"{url.partition('://')[0]}://..."
+    return UserError(f"{key} (value '{shown}'): {masked(rule)}")
 
 
 def _with_advice(error: Exception) -> str:
