@@ -4,11 +4,12 @@
 #     bash benchmarks/gpu.sh          all steps, each as far as it gets in LIMIT seconds
 #     bash benchmarks/gpu.sh next     the first unfinished step alone
 #     SMALL=1 bash benchmarks/gpu.sh  every step on the CPU at tiny size, to try the script itself
-# Variables, with their defaults:
-#     LIMIT=590  WORK=.gpu                      seconds a step; where runs and results lie
-#     MNIST_ROOT=../shared/data/mnist           the four IDX files
-#     CIFAR_NPZ=../shared/data/cifar10.npz      x_train, y_train, x_test, y_test
-#     INCEPTION=$WORK/inception768.pth          made by MAKE_INCEPTION=../shared/tools/make_inception768.py
+# Variables that must be set:
+#     MNIST_ROOT                                folder of the four IDX files
+#     CIFAR_NPZ                                 archive of x_train, y_train, x_test, y_test
+#     INCEPTION                                 state dict of torch-fidelity's inception-v3-compat, layer 768 at least
+# Variables with a default:
+#     LIMIT=590  WORK=.gpu                      seconds per step; where runs and results lie
 #     MNIST_STEPS, CIFAR_STEPS=200000           the papers'; an unfinished training is sampled as it is
 #     NUM_SAMPLES=10000  SWEEP="3 10 30"        images measured; steps a level tried beside the paper's 100
 set -euo pipefail
@@ -20,8 +21,9 @@ if [ "$SMALL" = 1 ]; then
   export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
 fi
 : "${WORK:=.gpu}" "${LIMIT:=590}" "${MNIST_STEPS:=200000}" "${CIFAR_STEPS:=200000}" "${NUM_SAMPLES:=10000}" "${SWEEP:=3 10 30}"
-: "${MNIST_ROOT:=../shared/data/mnist}" "${CIFAR_NPZ:=../shared/data/cifar10.npz}"
-: "${INCEPTION:=$WORK/inception768.pth}" "${MAKE_INCEPTION:=../shared/tools/make_inception768.py}"
+: "${MNIST_ROOT:?set it to the folder of the four IDX files of MNIST}"
+: "${CIFAR_NPZ:?set it to an archive of x_train, y_train, x_test, y_test}"
+: "${INCEPTION:?set it to a state dict of inception-v3-compat}"
 mkdir -p "$WORK/done"
 WORK=$(cd "$WORK" && pwd)
 INCEPTION=$(realpath -m "$INCEPTION")
@@ -39,7 +41,7 @@ workspace() {  # NAME PRESET KEY=VALUE...: the pipeline with its params and arti
   [ -f "$folder/params.yaml" ] && return
   mkdir -p "$folder/reports"
   cp -r params.yaml dvc.yaml .dvcignore pipeline src "$folder/"
-  ( cd "$folder" && git init -q && dvc init -q
+  ( cd "$folder" && git init -q && { [ -d .dvc ] || dvc init -q; }
     PYTHONPATH=$folder/src python - "${@:2}" <<'PY'
 import sys
 from pathlib import Path
@@ -56,7 +58,7 @@ document = read_commented(Path("params.yaml"))
 set_values(document, {key: read(value) for key, value in values.items()})
 write_commented(Path("params.yaml"), document)
 PY
-  ) || { rm -rf "$folder"; exit 1; }
+  ) || { rm -f "$folder/params.yaml"; exit 1; }  # made anew by the next call
 }
 
 inside() {  # NAME COMMAND...: in a workspace, with its own copy of the library
@@ -120,7 +122,7 @@ swept() {  # NAME T: the same network with T steps a level
 [ "${1:-}" = next ] && ONE=1
 need "$MNIST_ROOT" MNIST_ROOT
 need "$CIFAR_NPZ" CIFAR_NPZ
-[ -f "$INCEPTION" ] || { need "$MAKE_INCEPTION" "INCEPTION or MAKE_INCEPTION"; python "$MAKE_INCEPTION" "$INCEPTION"; }
+need "$INCEPTION" INCEPTION
 
 small=()
 if [ "$SMALL" = 1 ]; then
