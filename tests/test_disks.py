@@ -12,27 +12,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny import TINY
 
 from ncsn.follow import SWITCH
-from ncsn.yaml_file import read_commented, set_values, write_commented
+from ncsn.preset import write_values
 
 ROOT = Path(__file__).parents[1]
-TINY = {
+FEW = TINY | {
     "base.checkpoint_every_sec": 0.01,
-    "noise.num_levels": 3,
-    "model.base_channels": 4,
     "data.num_train": 100,
     "data.num_test": 40,
     "train.num_steps": 6,
-    "train.batch_size": 16,
     "train.log_every_steps": 2,
     "train.validate_every_steps": 3,
     "train.preview_every_steps": 3,
-    "sampler.steps_per_level": 2,
-    "sample.num_samples": 40,
     "sample.block_size": 10,
-    "sample.num_trajectory_images": 2,
-    "evaluate.kid_subset_size": 20,
 }
 STAGES = {
     "prepare": ["artifacts/data/train.npz", "artifacts/data/test.npz"],
@@ -63,9 +57,7 @@ def ready(tmp_path_factory):
         shutil.copy(ROOT / name, folder)
     for name in ("src", "pipeline"):
         (folder / name).symlink_to(ROOT / name)
-    document = read_commented(folder / "params.yaml")
-    set_values(document, TINY)
-    write_commented(folder / "params.yaml", document)
+    write_values(FEW, folder / "params.yaml")
     for name in ("source", "prepare", "noise", "train", "sample"):
         done = _stage(folder, name)
         assert done.returncode == 0, done.stderr

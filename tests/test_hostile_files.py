@@ -6,7 +6,6 @@ What is accepted goes on into the code behind the reader, which must then not fa
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 import pytest
 import torch
+from hostile_files import broken_bytes, broken_json, broken_npz, outcome
+from hostile_run import SEED, write_run
 
 from ncsn import keys
 from ncsn.advice import data_facts
@@ -33,11 +34,6 @@ from ncsn.report.tables import metric_rows
 from ncsn.report.write import plot_tables
 from ncsn.training_log import cut_back
 from ncsn.yaml_file import read_yaml
-
-sys.path.append(str(Path(__file__).parent))
-
-from hostile_files import broken_bytes, broken_json, broken_npz, outcome  # noqa: E402
-from hostile_run import SEED, write_run  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 Broken = Iterator[tuple[str, bytes]]

@@ -13,39 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import TINY
 
-from ncsn.yaml_file import read_commented, set_values, write_commented
+from ncsn.preset import write_values
 
 ROOT = Path(__file__).parents[1]
-TINY = {
-    "base.checkpoint_every_sec": 0.5,
-    "reference.classifier_steps": 5,
-    "noise.num_levels": 3,
-    "model.base_channels": 4,
-    "train.num_steps": 12,
-    "train.batch_size": 16,
-    "train.log_every_steps": 4,
-    "train.validate_every_steps": 6,
-    "train.preview_every_steps": 6,
-    "sampler.steps_per_level": 2,
-    "sample.num_samples": 40,
-    "sample.block_size": 20,
-    "sample.num_trajectory_images": 2,
-    "oracle.num_samples": 40,
-    "oracle.num_draws": 20,
-    "illustrate.num_inpainted": 2,
-    "illustrate.num_completions": 2,
-    "illustrate.num_baseline": 4,
-    "evaluate.kid_subset_size": 20,
-    "report.num_grid_images": 16,
-    "toy.density_steps": 5,
-    "toy.scales_steps": 5,
-    "toy.manifold_steps": 5,
-    "toy.num_seeds": 2,
-    "toy.num_samples": 64,
-    "toy.steps_per_level": 5,
-    "toy.scales_num_samples": 16,
-}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -63,9 +35,7 @@ def project(tmp_path_factory):
         else:
             shutil.copy(source, folder / name)
     (folder / "reports").mkdir()
-    document = read_commented(folder / "params.yaml")
-    set_values(document, TINY)
-    write_commented(folder / "params.yaml", document)
+    write_values(TINY, folder / "params.yaml")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"]):
         _command(folder, *command)
     _command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny")
@@ -85,9 +55,7 @@ def _command(folder: Path, *words: str) -> str:
 
 
 def _set(folder: Path, key: str, value: object) -> None:
-    document = read_commented(folder / "params.yaml")
-    set_values(document, {key: value})
-    write_commented(folder / "params.yaml", document)
+    write_values({key: value}, folder / "params.yaml")
 
 
 def _ran(output: str) -> list[str]:

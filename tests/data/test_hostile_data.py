@@ -7,7 +7,6 @@ import gzip
 import io
 import os
 import struct
-import sys
 import tarfile
 import time
 import zipfile
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile_files import broken_bytes, broken_npz, npy_bytes, npz_bytes, outcome
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -25,10 +25,6 @@ from ncsn import npz
 from ncsn.data.readers import read_cifar10, read_idx, read_npz_splits
 from ncsn.data.split import Split, load_split, write_split
 from ncsn.errors import UserError
-
-sys.path.append(str(Path(__file__).parents[1]))
-
-from hostile_files import broken_bytes, broken_npz, npy_bytes, npz_bytes, outcome  # noqa: E402
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 LABELS = np.arange(6) % 3
