@@ -1,7 +1,8 @@
 """Looks at the files that params name and git does not know; leaves a fingerprint of each kind.
 
 They decide results like any source: `prepare` depends on those of the data, `reference` on those
-of the weights. Runs at every `dvc repro`.
+of the weights. Runs at every `dvc repro`, before all others: paths of dvc.yaml that would cost the
+user a file are refused here, since DVC empties the outs of a stage before the stage can.
 """
 
 import time
@@ -11,6 +12,7 @@ from ncsn.entry import entry
 from ncsn.io import write_json
 from ncsn.outside import located
 from ncsn.params import load_params
+from ncsn.paths import CHECKED, DATA_SOURCE, WEIGHTS_SOURCE, refuse_users_folders
 
 
 def main() -> None:
@@ -18,13 +20,15 @@ def main() -> None:
     begin = time.perf_counter()
     params = load_params("paths", "data", "reference")
     paths, memory = params.paths, located(params.paths.work) / "source"
+    refuse_users_folders(paths)
     data = data_fingerprint(params.data, memory / "data.json")
     weights = weights_fingerprint(params.reference, memory / "weights.json")
-    write_json(paths.data_source, data)
-    write_json(paths.weights_source, weights)
+    write_json(DATA_SOURCE, data)
+    write_json(WEIGHTS_SOURCE, weights)
+    write_json(CHECKED, {"paths": "keep the rules"})
     seconds = time.perf_counter() - begin
     found = data.get("files", 0) + weights.get("files", 0)
-    print(f"{paths.data_source}: {found:,} files outside the project's own, {seconds:.1f} s")
+    print(f"{DATA_SOURCE}: {found:,} files outside the project's own, {seconds:.1f} s")
 
 
 if __name__ == "__main__":

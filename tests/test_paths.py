@@ -15,7 +15,7 @@ from ncsn.data.split import Split, write_split
 from ncsn.errors import UserError
 from ncsn.io import write_json
 from ncsn.params import load_params
-from ncsn.paths import DVC_FILE, PathsParams, load_paths
+from ncsn.paths import DVC_FILE, PathsParams, load_paths, refuse_users_folders
 from ncsn.preset import write_values
 from ncsn.yaml_file import read_yaml
 
@@ -58,7 +58,15 @@ HOSTILE = [
     *("reports/sweeps", "reports/sweeps/epsilon-digits", "reports/Sweeps/x", "artifacts/data"),
     *("artifacts/train", "artifacts/train/checkpoint.pt", "artifacts/train/checkpoint.pt/x"),
     *("artifacts/Train/Checkpoint.pt", "reports/metrics.json", ".work", ".work/x", "artifacts/-x"),
-    *("artifacts/x.part", "artifacts/x.dvc", "artifacts/dvc.yaml", "artifacts/__pycache__/x"),
+    *("artifacts/source", "artifacts/source/data.json"),
+    *(
+        "artifacts/source",
+        "artifacts/source/data.json",
+        "artifacts/x.part",
+        "artifacts/x.dvc",
+        "artifacts/dvc.yaml",
+        "artifacts/__pycache__/x",
+    ),
     *("artifacts\\x", "artifacts/a\nb", "artifacts/a\0b", "artifacts/${paths.work}", "a" * 300),
     *("artifacts/" + "a" * 300, 3, True, None, ["artifacts/x"], {"x": "artifacts/x"}, 1.5),
     *("artifacts/link/x", "artifacts/link", "artifacts/file"),
@@ -158,6 +166,14 @@ def test_a_stage_spares_the_users_files(prepared, stage, key, value):
     with pytest.raises(UserError, match=r"paths\.|ncsn did not make it"):
         _stage(stage)
     assert _contents(project.parent) == before
+
+
+def test_the_first_stage_refuses_folders_that_are_not_the_projects(project):
+    refuse_users_folders(load_paths())
+    _set(project, toy_figures="artifacts/mine")  # where a file of the user's lies
+    with pytest.raises(UserError, match="artifacts/mine is not empty, and ncsn did not make it"):
+        refuse_users_folders(load_paths())
+    assert (project / "artifacts/mine/diary").read_bytes() == b"mine\0"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,22 @@ def _run(folder: Path) -> str:
     return json.loads((folder / "reports" / "mlflow_run.json").read_text())["run_id"]
 
 
+@pytest.mark.parametrize("place", ["mine", "artifacts/mine"])
+def test_dvc_removes_no_folder_of_the_users(project, tmp_path, place):
+    """DVC empties the outs of a stage before it starts: the paths are checked in a stage before."""
+    copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
+    text = (copy / "dvc.yaml").read_text()
+    (copy / "dvc.yaml").write_text(
+        text.replace("toy_figures: reports/toy", f"toy_figures: {place}")
+    )
+    (copy / place).mkdir(parents=True)
+    (copy / place / "diary").write_text("mine")
+    words = ["dvc", "repro", "toy"]
+    done = subprocess.run(words, cwd=copy, env=_environment(), capture_output=True, text=True)
+    assert done.returncode != 0 and place in done.stderr
+    assert (copy / place / "diary").read_text() == "mine"
+
+
 def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     everything = _ran(_command(project, "dvc", "repro"))
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}

@@ -1,7 +1,8 @@
 """Where every file lies: the block `paths` under `vars` of dvc.yaml, which fills in its stages.
 
 Stages replace what lies there, and DVC removes it before a stage runs. So a path must be in a
-folder that belongs to the pipeline, and no path may reach into another one.
+folder that belongs to the pipeline, and no path may reach into another one. The first stage,
+`source`, holds them to it before DVC removes anything; what it leaves lies at fixed places.
 """
 
 import re
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ncsn.errors import UserError, nearest
+from ncsn.marked import refuse_foreign
 from ncsn.sections.kinds import Section
 from ncsn.yaml_file import read_yaml
 
@@ -18,6 +20,10 @@ PATHS = "paths"
 PLACES = ("artifacts", "reports")
 WORK_PLACE = ".work"  # neither DVC nor git looks into it
 STUDIES = "reports/sweeps"  # of the reports of sweeps, which lie in git
+SOURCE = "artifacts/source"  # of the stage `source`
+DATA_SOURCE = f"{SOURCE}/data.json"
+WEIGHTS_SOURCE = f"{SOURCE}/weights.json"
+CHECKED = f"{SOURCE}/checked.json"  # always the same: it makes stages wait for the check
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 _IGNORED = re.compile(
     r"__pycache__|mlartifacts|.*\.part|.*\.dvc|dvc\.(yaml|lock)"
@@ -27,8 +33,6 @@ _IGNORED = re.compile(
 class PathsParams(Section):
     """The block `paths` of dvc.yaml, relative to the project; every rule is in `load_paths`."""
 
-    data_source: str
-    weights_source: str
     train_images: str
     test_images: str
     data_summary: str
@@ -78,6 +82,13 @@ def load_paths(root: str | Path = ".") -> PathsParams:
     if complaints:
         raise UserError(f"{root / DVC_FILE}: " + "\n       ".join(complaints))
     return PathsParams.model_validate(block)
+
+
+def refuse_users_folders(paths: PathsParams, root: str | Path = ".") -> None:
+    """Raises a UserError where a folder of the pipeline's own would replace somebody else's."""
+    for key in _FOLDERS:
+        if key != "work":  # it is shared: only marked folders in it are removed
+            refuse_foreign(Path(root) / getattr(paths, key))
 
 
 def _block(root: Path) -> Mapping[str, Any]:
@@ -140,6 +151,7 @@ def _colliding(block: Mapping[str, Any]) -> Iterator[str]:
     taken = {f"{PATHS}.{key}": block[key] for key in _KEYS if isinstance(block.get(key), str)}
     places = {name: value.casefold().split("/") for name, value in taken.items()}
     places[f"the reports of sweeps ({STUDIES})"] = STUDIES.split("/")
+    places[f"what the stage source leaves ({SOURCE})"] = SOURCE.split("/")
     names = list(places)
     for i, name in enumerate(names):
         for other in names[i + 1 :]:

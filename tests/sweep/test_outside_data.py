@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ncsn.paths import DATA_SOURCE
 from ncsn.sweep.configuration import reproduce_configuration
 from ncsn.sweep.workspace import open_workspace
 from ncsn.yaml_file import read_commented, set_values, write_commented
@@ -21,7 +22,7 @@ def project(project: Path, git: Any) -> Path:
     document = read_commented(project / "dvc.yaml")
     real = read_commented(REPOSITORY / "dvc.yaml")["stages"]["source"]
     real["deps"] = ["pipeline/source.py"]
-    document["stages"]["prepare"]["deps"].append("${paths.data_source}")
+    document["stages"]["prepare"]["deps"].append(DATA_SOURCE)
     document["stages"].insert(0, "source", real)
     write_commented(project / "dvc.yaml", document)
     git(project, "add", ".")
