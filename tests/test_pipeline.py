@@ -70,7 +70,7 @@ def _run(folder: Path) -> str:
 
 @pytest.mark.parametrize("place", ["mine", "artifacts/mine"])
 def test_dvc_removes_no_folder_of_the_users(project, tmp_path, place):
-    """DVC empties the outs of a stage before it starts: the paths are checked in a stage before."""
+    """DVC empties the outs of a stage before it starts; the paths are checked before that."""
     copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
     text = (copy / "dvc.yaml").read_text()
     (copy / "dvc.yaml").write_text(
@@ -149,8 +149,7 @@ def test_the_users_images_are_prepared_anew_when_they_have_changed(project):
         folder.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
-    _set(project, "data.name", "folder")
-    _set(project, "data.path", str(photos))
+    write_values({"data.name": "folder", "data.path": str(photos)}, project / "params.yaml")
     target = ["dvc", "repro", "noise", "prepare"]
     assert "prepare" in _ran(_command(project, *target))
     first = (project / "artifacts" / "data" / "summary.json").read_text()
