@@ -54,8 +54,9 @@ def _command(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def _set(folder: Path, key: str, value: object) -> None:
-    write_values({key: value}, folder / "params.yaml")
+def _set(folder: Path, **sections: dict[str, object]) -> None:
+    values = {f"{name}.{k}": v for name, keys in sections.items() for k, v in keys.items()}
+    write_values(values, folder / "params.yaml")
 
 
 def _ran(output: str) -> list[str]:
@@ -93,13 +94,13 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
     assert metrics["eval/fid_num_samples"] == 40
 
-    _set(project, "sampler.steps_per_level", 3)
+    _set(project, sampler={"steps_per_level": 3})
     changed = _ran(_command(project, "dvc", "repro"))
     assert "sample" in changed and "train" not in changed and "prepare" not in changed
     assert _run(project) != first
     assert "sampler.steps_per_level" in _command(project, "dvc", "params", "diff")
 
-    _set(project, "sampler.steps_per_level", TINY["sampler.steps_per_level"])
+    _set(project, sampler={"steps_per_level": TINY["sampler.steps_per_level"]})
     assert _ran(_command(project, "dvc", "repro")) == ["track"]
     assert _run(project) == first
 
@@ -130,12 +131,10 @@ def test_the_run_is_in_the_store_whatever_dvc_has_cached(project):
 
 def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
     before = (project / "params.yaml").read_text()
-    _set(project, "noise.training", "continuous")
     for name in ("ncsnv2", "oracle"):
-        _set(project, "model.name", name)
-        _set(project, "noise.num_levels", 3)
+        _set(project, model={"name": name}, noise={"training": "continuous", "num_levels": 3})
         assert "train" in _ran(_command(project, "dvc", "repro", "evaluate"))
-        _set(project, "noise.num_levels", 4)
+        _set(project, noise={"num_levels": 4})
         moved = _ran(_command(project, "dvc", "repro", "evaluate"))
         assert moved == ["noise", "sample", "evaluate"], name
     (project / "params.yaml").write_text(before)
@@ -149,7 +148,8 @@ def test_the_users_images_are_prepared_anew_when_they_have_changed(project):
         folder.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
-    write_values({"data.name": "folder", "data.path": str(photos)}, project / "params.yaml")
+    few = {"kid_subset_size": 4}  # the held-out images are eight
+    _set(project, data={"name": "folder", "path": str(photos)}, evaluate=few)
     target = ["dvc", "repro", "noise", "prepare"]
     assert "prepare" in _ran(_command(project, *target))
     first = (project / "artifacts" / "data" / "summary.json").read_text()
@@ -189,9 +189,9 @@ def test_a_wrong_key_stops_the_run_before_any_work(project):
 
 
 def test_a_killed_training_leaves_no_orphan_and_goes_on(project):
-    _set(project, "train.num_steps", 400)
-    for watcher in ("validate", "preview"):  # most of the time of so small a training
-        _set(project, f"train.{watcher}_every_steps", 200)
+    # validation and previews are most of the time of so small a training
+    seldom = {"validate_every_steps": 200, "preview_every_steps": 200}
+    _set(project, train={"num_steps": 400, **seldom})
     with subprocess.Popen(
         ["dvc", "repro", "train"],
         cwd=project,

@@ -110,7 +110,7 @@ def refused(url: str, rule: str) -> UserError:
     key = STORAGE if os.environ.get(STORAGE) else "sweep.storage"
     shown = masked(url)
     if shown == url and "@" in url:  # no address that can be read, and may be a password in it
-        shown = f"{url.partition('://')[0]}://..."
+        shown = url.partition("://")[0] + "://..."
     return UserError(f"{key} (value '{shown}'): {masked(rule)}")
 
 
