@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ncsn.errors import UserError
 from ncsn.io import whole_file
-from ncsn.reading import again, opened, seen
+from ncsn.reading import described, opened, remake_hint
 
 FORMAT = 1
 MAKER = "`dvc repro train`"
@@ -84,9 +84,11 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
     """
     fields = load_tensors(path, MAKER, device)
     if (found := fields.get("format")) != FORMAT:
-        raise UserError(f"{path}: checkpoint format must be {FORMAT}, got {found}{again(MAKER)}")
+        raise UserError(
+            f"{path}: checkpoint format must be {FORMAT}, got {found}{remake_hint(MAKER)}"
+        )
     if broken := _broken_field(fields):
-        raise UserError(f"{path} is no whole checkpoint: {broken}{again(MAKER)}")
+        raise UserError(f"{path} is no whole checkpoint: {broken}{remake_hint(MAKER)}")
     return Checkpoint(**{**fields, "image_shape": tuple(fields["image_shape"])})
 
 
@@ -109,14 +111,16 @@ def load_tensors(
         head = file.read(_HEAD)
         file.seek(0)
         if not head.startswith(b"PK"):  # what older versions wrote is a bare pickle
-            raise UserError(f"{path}: not a file of tensors, {seen(head)}{again(maker)}")
+            raise UserError(
+                f"{path}: not a file of tensors, {described(head)}{remake_hint(maker)}"
+            )
         try:
             value = torch.load(file, map_location=device, weights_only=True)
         except _BROKEN as error:
             kind = type(error).__name__
-            raise UserError(f"{path}: damaged or not ours ({kind}){again(maker)}") from None
+            raise UserError(f"{path}: damaged or not ours ({kind}){remake_hint(maker)}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{path}: must hold tensors by name{again(maker)}")
+        raise UserError(f"{path}: must hold tensors by name{remake_hint(maker)}")
     return value
 
 

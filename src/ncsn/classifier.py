@@ -20,7 +20,7 @@ from ncsn.data.labels import class_count
 from ncsn.errors import UserError
 from ncsn.io import whole_file
 from ncsn.progress import progress_bar
-from ncsn.reading import again
+from ncsn.reading import remake_hint
 from ncsn.rng import generator, mixed_seed
 from ncsn.threads import one_thread
 
@@ -169,7 +169,7 @@ def load_classifier(path: str | Path) -> Classifier:
         net = Classifier((channels, height, width), len(state["head.bias"]))
         net.load_state_dict(state)
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
-        raise UserError(f"{path}: not the state of a classifier{again(MAKER)}") from None
+        raise UserError(f"{path}: not the state of a classifier{remake_hint(MAKER)}") from None
     return net.eval()
 
 

@@ -18,7 +18,7 @@ from types import TracebackType
 
 from ncsn.addresses import masked
 from ncsn.errors import Diverged, UserError
-from ncsn.places import main_project
+from ncsn.outside import main_project
 from ncsn.secrets_file import take_secrets
 
 MISTAKE, DIVERGED = 2, 3  # exit statuses

@@ -16,8 +16,8 @@ import numpy as np
 from ncsn.errors import UserError
 from ncsn.marked import mark_folder, refuse_foreign
 from ncsn.npz import opened_npz
-from ncsn.reading import again, read_text
-from ncsn.workshop import workshop
+from ncsn.reading import read_text, remake_hint
+from ncsn.staging import staging_folder
 
 REPRO = "`dvc repro`"  # makes every file of the pipeline
 
@@ -26,7 +26,7 @@ REPRO = "`dvc repro`"  # makes every file of the pipeline
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path that is renamed to `path` when the block ends without an error."""
     path = Path(path)
-    with workshop(path) as place:
+    with staging_folder(path) as place:
         partial = place / path.name
         partial.touch()
         yield partial
@@ -46,7 +46,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     refuse_foreign(path)
-    with workshop(path) as place:
+    with staging_folder(path) as place:
         partial = place / path.name
         partial.mkdir()
         yield partial
@@ -118,10 +118,10 @@ def _json_object(text: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError) as error:  # an integer of 5,000 digits is a ValueError too
-        raise UserError(f"{where} is not JSON ({error}){again(REPRO)}") from None
+        raise UserError(f"{where} is not JSON ({error}){remake_hint(REPRO)}") from None
     if not isinstance(value, dict):
         found = type(value).__name__
-        raise UserError(f"{where}: must be a JSON object, found {found}{again(REPRO)}")
+        raise UserError(f"{where}: must be a JSON object, found {found}{remake_hint(REPRO)}")
     return value
 
 

@@ -20,7 +20,7 @@ from typing import IO, BinaryIO, NamedTuple
 import numpy as np
 
 from ncsn.errors import UserError
-from ncsn.reading import again, one_line, opened, seen
+from ncsn.reading import described, one_line, opened, remake_hint
 
 # Arrays are held in memory. ImageNet at 64x64, the largest set that is stacked so, has 15.7 GB.
 MAX_BYTES = 2**34
@@ -67,7 +67,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
         except _BROKEN as error:
-            reason = f"not a whole .npz archive ({one_line(error)}){again(maker)}"
+            reason = f"not a whole .npz archive ({one_line(error)}){remake_hint(maker)}"
             raise UserError(f"{path}: {reason}") from None
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
@@ -136,7 +136,7 @@ class Archive:
         start = stream.read(len(NPY_MAGIC) + 2)
         form = _HEADER_LENGTHS.get(start[-2]) if len(start) == len(NPY_MAGIC) + 2 else None
         if not start.startswith(NPY_MAGIC) or form is None:
-            raise self._error(name, f"is not an array ({seen(start)})")
+            raise self._error(name, f"is not an array ({described(start)})")
         (length,) = struct.unpack(form, stream.read(struct.calcsize(form)))
         text = stream.read(length) if length <= _MAX_HEADER else b""
         offset = len(start) + struct.calcsize(form) + length
@@ -155,7 +155,7 @@ class Archive:
             raise self._error(name, f"cannot be read ({one_line(error)})") from None
 
     def _error(self, name: str, rule: str) -> UserError:
-        return UserError(f"{self._path}: {name!r} {rule}{again(self._maker)}")
+        return UserError(f"{self._path}: {name!r} {rule}{remake_hint(self._maker)}")
 
 
 @contextlib.contextmanager
@@ -174,7 +174,7 @@ def opened_npz(path: str | Path, maker: str | None) -> Iterator[Archive]:
         head = file.read(_MAX_HEADER)
         file.seek(0)
         if not head.startswith(b"PK"):
-            raise UserError(f"{path}: not a .npz archive, {seen(head)}{again(maker)}")
+            raise UserError(f"{path}: not a .npz archive, {described(head)}{remake_hint(maker)}")
         yield Archive(file, path, maker)
 
 

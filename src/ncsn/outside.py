@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from ncsn.errors import UserError
-from ncsn.places import main_project
 
 PROJECT = "NCSN_PROJECT"  # in the environment: the project whose copy the current folder is
+_EXPERIMENTS = (".dvc", "tmp", "exps")  # where DVC makes the folders of --temp and --queue
 
 
 def located(path: str | Path) -> Path:
@@ -43,3 +43,21 @@ def existing(key: str, value: str | None, kind: Literal["file", "folder"]) -> Pa
     if not (stat.S_ISREG(mode) if kind == "file" else stat.S_ISDIR(mode)):
         raise UserError(f"{said}: must name a {kind}, and is none")
     return path
+
+
+def main_project(root: str | Path = ".") -> Path:
+    """Returns the project itself for the folder of one of DVC's temporary experiments in it.
+
+    Any other folder is its own project. The folder of an experiment vanishes with it, so what
+    shall stay (MLflow's store, the file of secrets) is the project's.
+    """
+    root = Path(root).resolve()
+    inner = next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), root)
+    for outer in inner.parents:
+        inside = outer.joinpath(*_EXPERIMENTS)
+        if (
+            inner.is_relative_to(inside)
+            and (outer / root.relative_to(inner) / "dvc.yaml").exists()
+        ):
+            return outer / root.relative_to(inner)
+    return root

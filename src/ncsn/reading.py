@@ -37,7 +37,7 @@ def opened(path: str | Path, maker: str | None) -> Iterator[BufferedReader]:
         kind = os.stat(path).st_mode
         if not stat.S_ISREG(kind):
             found = "a folder" if stat.S_ISDIR(kind) else "no regular file"
-            raise UserError(f"{path}: must be a file, but is {found}{again(maker)}")
+            raise UserError(f"{path}: must be a file, but is {found}{remake_hint(maker)}")
         with open(path, "rb") as file:
             if file.read(_HEAD).startswith(_POINTER):
                 raise UserError(
@@ -59,23 +59,23 @@ def read_text(path: str | Path, maker: str | None) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        where = f"byte {content[error.start]:02x} at position {error.start}{again(maker)}"
+        where = f"byte {content[error.start]:02x} at position {error.start}{remake_hint(maker)}"
         raise UserError(f"{path}: must be text in UTF-8, found {where}") from None
 
 
-def again(maker: str | None) -> str:
+def remake_hint(maker: str | None) -> str:
     """Returns how to have a broken file made again, the end of a message.
 
-    >>> again("`dvc repro`")
+    >>> remake_hint("`dvc repro`")
     '; delete it and run `dvc repro`'
     """
     return f"; delete it and run {maker}" if maker else ""
 
 
-def seen(head: bytes) -> str:
+def described(head: bytes) -> str:
     """Returns what the first bytes of a file show it to be, for a message.
 
-    >>> seen(b"<!DOCTYPE html><html>")
+    >>> described(b"<!DOCTYPE html><html>")
     'it is a web page'
     """
     if not head:
@@ -103,4 +103,4 @@ def _told(path: str | Path, maker: str | None) -> Iterator[None]:
         raise Missing(f"{path} is missing{hint}") from None
     except OSError as error:
         reason = error.strerror or one_line(error)
-        raise UserError(f"{path}: cannot be read ({reason}){again(maker)}") from None
+        raise UserError(f"{path}: cannot be read ({reason}){remake_hint(maker)}") from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ncsn import keys
 from ncsn.errors import UserError
 from ncsn.io import REPRO, read_json, read_jsonl
-from ncsn.reading import again
+from ncsn.reading import remake_hint
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 AtLeast0 = Annotated[int, Field(ge=0)]
@@ -173,12 +173,14 @@ def read_metrics(path: str | Path, *required: str) -> dict[str, float | str]:
         _ROW.validate_python(numbers, strict=True)
     for key in required:
         if key not in metrics:
-            raise UserError(f"{path}: {key} is missing{again(REPRO)}")
+            raise UserError(f"{path}: {key} is missing{remake_hint(REPRO)}")
     for key, value in metrics.items():
         kind = str if key in keys.TEXTS else int if key.endswith(keys.COUNTS) else float | int
         if not isinstance(value, kind):
             found = type(value).__name__
-            raise UserError(f"{path}: {key} must not be a value of type {found}{again(REPRO)}")
+            raise UserError(
+                f"{path}: {key} must not be a value of type {found}{remake_hint(REPRO)}"
+            )
     return metrics
 
 
@@ -196,7 +198,9 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
         with _told(f"{path}, line {number}"):
             _ROW.validate_python(row, strict=True)
         if type(row.get("step")) is not int or row["step"] < 0:
-            raise UserError(f"{path}, line {number}: step must be an integer from 0{again(REPRO)}")
+            raise UserError(
+                f"{path}, line {number}: step must be an integer from 0{remake_hint(REPRO)}"
+            )
     return rows
 
 
@@ -210,4 +214,4 @@ def _told(where: str) -> Iterator[None]:
         key = ".".join(map(str, problem["loc"]))
         rule = f"must {problem['msg'].removeprefix('Input should ')}"
         rule = "is missing" if problem["type"] == "missing" else rule
-        raise UserError(f"{where}: {key} {rule}{again(REPRO)}") from None
+        raise UserError(f"{where}: {key} {rule}{remake_hint(REPRO)}") from None

@@ -32,7 +32,7 @@ from ncsn.metrics import (
 )
 from ncsn.params import ReferenceParams
 from ncsn.progress import notice
-from ncsn.reading import again, opened
+from ncsn.reading import opened, remake_hint
 from ncsn.records import ReferenceKey, read_record
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
@@ -167,7 +167,7 @@ def read_train_features(
 def _features(arrays: Mapping[str, np.ndarray], path: Path) -> torch.Tensor:
     features = arrays.get("features")
     if features is None or features.ndim != 2 or features.dtype != np.float32:
-        raise UserError(f"{path}: 'features' must be float32 of shape (N, D){again(MAKER)}")
+        raise UserError(f"{path}: 'features' must be float32 of shape (N, D){remake_hint(MAKER)}")
     return torch.from_numpy(features)
 
 
@@ -176,7 +176,7 @@ def _statistics(arrays: Mapping[str, np.ndarray], prefix: str, folder: Path) -> 
     if mean.ndim != 1 or mean.size == 0 or cov.shape != (mean.size, mean.size):
         raise UserError(
             f"{folder / ARRAYS}: '{prefix}mean' and '{prefix}cov' must have shapes (D,) and "
-            f"(D, D){again(MAKER)}"
+            f"(D, D){remake_hint(MAKER)}"
         )
     return Statistics(mean, cov)
 

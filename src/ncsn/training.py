@@ -26,7 +26,7 @@ from ncsn.noise import ladder_index
 from ncsn.params import BaseParams, TrainParams
 from ncsn.previews import preview_distance, write_preview
 from ncsn.progress import progress_bar
-from ncsn.reading import again
+from ncsn.reading import remake_hint
 from ncsn.rng import generator
 from ncsn.training_log import LOG, PREVIEWS, SPEED, LossWindow, append_row, cut_back
 from ncsn.types import Objective, ScoreFn
@@ -94,7 +94,7 @@ def _resume(state: _State, task: Task, path: Path) -> None:
     try:
         state.load(saved, task)
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
-        raise UserError(f"{path}: not a checkpoint of this training{again(MAKER)}") from None
+        raise UserError(f"{path}: not a checkpoint of this training{remake_hint(MAKER)}") from None
 
 
 def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:

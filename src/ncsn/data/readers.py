@@ -19,7 +19,7 @@ import numpy as np
 from ncsn.data.split import Split
 from ncsn.errors import Missing, UserError
 from ncsn.npz import MAX_BYTES, MAX_RATIO, NPY_MAGIC, Archive, opened_npz
-from ncsn.reading import one_line, opened, seen
+from ncsn.reading import described, one_line, opened
 
 GZIP_MAGIC = b"\x1f\x8b"
 _IDX_UINT8 = 8
@@ -184,7 +184,7 @@ def _idx_array(
     """The array of an IDX stream whose file has `size` bytes."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[3] == 0:
-        raise UserError(f"{path}: not an IDX file, {seen(start + stream.read(64))}")
+        raise UserError(f"{path}: not an IDX file, {described(start + stream.read(64))}")
     if start[2] != _IDX_UINT8:
         raise UserError(f"{path}: IDX element type must be 08 (bytes), found {start[2]:02x}")
     sizes = stream.read(4 * start[3])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ncsn.errors import UserError
 from ncsn.io import REPRO, read_npz, write_npz
-from ncsn.reading import again
+from ncsn.reading import remake_hint
 
 
 class Split(NamedTuple):
@@ -38,7 +38,7 @@ def load_split(path: str | Path) -> Split:
     if labels is not None and (labels.shape != (len(images),) or labels.dtype != np.int64):
         raise UserError(
             f"{path}: 'labels' must be int64 of shape ({len(images)},), found {labels.dtype} of "
-            f"shape {labels.shape}{again(REPRO)}"
+            f"shape {labels.shape}{remake_hint(REPRO)}"
         )
     return Split(images, labels)
 
@@ -65,7 +65,7 @@ def checked_images(arrays: Mapping[str, np.ndarray], name: str, path: str | Path
         found = "nothing" if images is None else f"{images.dtype} of shape {images.shape}"
         raise UserError(
             f"{path}: '{name}' must be uint8 of shape (N, H, W, C), C 1 or 3, found "
-            f"{found}{again(REPRO)}"
+            f"{found}{remake_hint(REPRO)}"
         )
     return images
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ncsn.errors import UserError
 from ncsn.io import REPRO
-from ncsn.reading import again
+from ncsn.reading import remake_hint
 
 _LEVEL = re.compile(r"_level_(\d+)$")
 
@@ -80,4 +80,4 @@ def check_oracle(oracle: Mapping[str, Any], path: str) -> None:
 
 
 def _unfit(path: str, found: str) -> UserError:
-    return UserError(f"{path}: holds {found}{again(REPRO)}")
+    return UserError(f"{path}: holds {found}{remake_hint(REPRO)}")

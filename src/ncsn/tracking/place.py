@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from ncsn.addresses import TRACKING, masked
+from ncsn.outside import main_project
 from ncsn.params import TrackParams
-from ncsn.places import main_project
 
 SQLITE = "sqlite:///"
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ncsn import keys
 from ncsn.errors import UserError
-from ncsn.reading import again, one_line, read_text
+from ncsn.reading import one_line, read_text, remake_hint
 from ncsn.records import StudyRecord, read_record
 from ncsn.trial_record import STUDY_FILE, TRIALS_FILE
 
@@ -98,12 +98,12 @@ def read_exported(folder: str | Path) -> SweepStudy:
             na_values=[""],
         )
     except ValueError as error:
-        raise UserError(f"{path}: not a table ({one_line(error)}){again(MAKER)}") from None
+        raise UserError(f"{path}: not a table ({one_line(error)}){remake_hint(MAKER)}") from None
     for name in ("number", *summary["objectives"]):
         if name not in trials or (len(trials) and trials[name].dtype.kind not in "iuf"):
-            raise UserError(f"{path}: column {name!r} must hold numbers{again(MAKER)}")
+            raise UserError(f"{path}: column {name!r} must hold numbers{remake_hint(MAKER)}")
     if absent := {trial["number"] for trial in summary["best"]} - set(trials["number"]):
-        raise UserError(f"{path}: lacks trial {min(absent)}, one of the best{again(MAKER)}")
+        raise UserError(f"{path}: lacks trial {min(absent)}, one of the best{remake_hint(MAKER)}")
     wanted = [*trials.columns, *_COLUMNS, *summary["axes"], *summary["objectives"]]
     return SweepStudy(summary, trials.reindex(columns=list(dict.fromkeys(wanted))))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ncsn import workshop
+from ncsn import staging
 from ncsn.io import whole_file, whole_folder
 
 WRITER = """
 import sys
 from pathlib import Path
-from ncsn.workshop import workshop
-with workshop(Path(sys.argv[1])) as place:
+from ncsn.staging import staging_folder
+with staging_folder(Path(sys.argv[1])) as place:
     (place / "half").write_text("half")
     print(place, flush=True)
     sys.stdin.read()
@@ -65,7 +65,7 @@ def test_living_writers_of_one_path_do_not_meet(tmp_path):
 def test_writers_of_another_host_cannot_be_told_dead_and_stay(tmp_path, monkeypatch):
     process, place = _writer(tmp_path / "out")
     _end(process, signal.SIGKILL)
-    monkeypatch.setattr(workshop, "_HOST", "another")
+    monkeypatch.setattr(staging, "_HOST", "another")
     with whole_file(tmp_path / "out"):
         pass
     assert (place / "half").exists()
@@ -78,7 +78,7 @@ def test_without_locks_nothing_is_removed_that_was_there(tmp_path, monkeypatch):
     def no_locks(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(workshop.fcntl, "flock", no_locks)
+    monkeypatch.setattr(staging.fcntl, "flock", no_locks)
     with whole_file(tmp_path / "out") as partial:
         partial.write_text("whole")
     assert (place / "half").exists() and (tmp_path / "out").read_text() == "whole"

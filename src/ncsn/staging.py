@@ -21,7 +21,7 @@ _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 @contextlib.contextmanager
-def workshop(path: Path) -> Iterator[Path]:
+def staging_folder(path: Path) -> Iterator[Path]:
     """Yields a folder beside `path` for this writer alone, and removes it with all inside.
 
     Leftovers of dead writers of `path` on this host are removed first. The folder of `path` is
@@ -54,7 +54,7 @@ def _claimed(path: Path) -> tuple[Path, int]:
 def _claim(folder: Path) -> int | None:
     """Returns the descriptor of the folder's lock; None if it may be another writer's."""
     is_new = _made(folder)
-    if not is_new and not _is_workshop(folder):
+    if not is_new and not _is_staging(folder):
         return None
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -78,7 +78,7 @@ def _made(folder: Path) -> bool:
     return True
 
 
-def _is_workshop(folder: Path) -> bool:
+def _is_staging(folder: Path) -> bool:
     """Whether a folder was made here: it has a lock, or its writer died before it made one."""
     with contextlib.suppress(OSError):
         if not folder.is_symlink():
