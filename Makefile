@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
+AT_ONCE := --numprocesses auto --maxprocesses 4 --dist worksteal
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -29,10 +30,11 @@ repro: $(STAMP)  ## run the pipeline of params.yaml
 	dvc repro
 
 test: $(STAMP)  ## run the tests (minutes)
-	pytest
+	pytest $(AT_ONCE)
 
 test-all: $(STAMP)  ## run the slow tests too
-	pytest -m "slow or not slow"
+	pytest $(AT_ONCE)
+	pytest -m slow  # they measure memory and time: one after the other
 
 check: $(STAMP)  ## lint, formatting, docstrings, types
 	ruff check
