@@ -54,7 +54,7 @@ def render_page(
     template = page_template(TEMPLATE, {"number": number, "sides": metric_sides})
     return template.render(
         params=params,
-        notices=notices(params),
+        notices=notices(inputs, params),
         configuration=configuration(params),
         metrics=metrics,
         floor_note=_floor_note(inputs),
@@ -64,7 +64,6 @@ def render_page(
         )
         is not None,
         accuracy=inputs.reference.get(keys.CLASSIFIER_ACCURACY),
-        doubt=_doubt(inputs),
         pictures={name: _data_uri(png) for name, png in pictures.items()},
         data=inputs.data,
         cost=cost(inputs, params),
@@ -80,10 +79,10 @@ def render_page(
     )
 
 
-def notices(params: Params) -> list[str]:
+def notices(inputs: ReportInputs, params: Params) -> list[str]:
     """Returns what a reader must know before the numbers, one sentence each."""
-    problem = unstable_step(params.noise, params.sampler)
-    return [problem] if problem else []
+    found = [unstable_step(params.noise, params.sampler), _classifier_doubt(inputs)]
+    return [sentence for sentence in found if sentence]
 
 
 def configuration(params: Params) -> dict[str, dict[str, str]]:
@@ -188,7 +187,7 @@ def _floor_note(inputs: ReportInputs) -> str:
     return f"{train:,} train vs {test:,} test images"
 
 
-def _doubt(inputs: ReportInputs) -> str | None:
+def _classifier_doubt(inputs: ReportInputs) -> str | None:
     accuracy = inputs.reference.get(keys.CLASSIFIER_ACCURACY)
     if accuracy is None:
         return None
