@@ -5,10 +5,10 @@ Run it with `make deps`."""
 import argparse
 from pathlib import Path
 
-from ncsn.entry import entry
-from ncsn.imports import imported_modules
-from ncsn.paths import DVC_FILE
-from ncsn.yaml_file import read_commented, write_commented
+from ncsn.base.entry import entry
+from ncsn.base.yaml_file import read_commented, write_commented
+from ncsn.config.paths import DVC_FILE
+from ncsn.runtime.imports import imported_modules
 
 
 def main() -> None:

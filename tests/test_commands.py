@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ncsn.preset import preset_names
-from ncsn.yaml_file import read_yaml
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.preset import preset_names
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("preset", "advise", "ui", "deps")

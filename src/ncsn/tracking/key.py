@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncsn.dag import configuration_key, contents_key
-from ncsn.params import PathsParams, TrackParams
-from ncsn.records import DataRecord, read_record
+from ncsn.base.records import DataRecord, read_record
+from ncsn.config.params import PathsParams, TrackParams
+from ncsn.runtime.dag import configuration_key, contents_key
 
 KEY_TAG, MIRROR_TAG = "ncsn.key", "ncsn.mirror"
 
