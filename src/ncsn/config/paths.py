@@ -23,6 +23,7 @@ STUDIES = "reports/sweeps"  # of the reports of sweeps, which lie in git
 SOURCE = "artifacts/source"  # of the stage `source`
 DATA_SOURCE = f"{SOURCE}/data.json"
 WEIGHTS_SOURCE = f"{SOURCE}/weights.json"
+FINGERPRINTS = "artifacts/fingerprint"  # of the stage `fingerprint`; a file for each other stage
 CHECKED = f"{SOURCE}/checked.json"  # always the same: it makes stages wait for the check
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 _IGNORED = re.compile(
@@ -151,7 +152,8 @@ def _colliding(block: Mapping[str, Any]) -> Iterator[str]:
     taken = {f"{PATHS}.{key}": block[key] for key in _KEYS if isinstance(block.get(key), str)}
     places = {name: value.casefold().split("/") for name, value in taken.items()}
     places[f"the reports of sweeps ({STUDIES})"] = STUDIES.split("/")
-    places[f"what the stage source leaves ({SOURCE})"] = SOURCE.split("/")
+    for stage, place in (("source", SOURCE), ("fingerprint", FINGERPRINTS)):
+        places[f"what the stage {stage} leaves ({place})"] = place.split("/")
     names = list(places)
     for i, name in enumerate(names):
         for other in names[i + 1 :]:

@@ -1,21 +1,23 @@
 """What dvc.yaml says of each stage, and keys made of it.
 
 A stage's key is a hash of all that decides its result: command, declared params, content of its
-deps. It names the unfinished work of an interrupted stage, so that only the same work is ever
-continued.
+deps, and the fingerprint of its code. It names the unfinished work of an interrupted stage, so
+that only the same work is ever continued.
 """
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ncsn.base.files import file_sha256
+from ncsn.base.files import file_sha256, read_json
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE
-from ncsn.config.paths import DVC_FILE, PATHS, load_paths
+from ncsn.config.paths import DVC_FILE, FINGERPRINTS, PATHS, load_paths
+from ncsn.runtime.fingerprints import fingerprint
 
 RESULT_STAGES = ("prepare", "reference", "noise", "train", "sample", "oracle", "evaluate")
 
@@ -32,11 +34,24 @@ def declared_params(stage: dict[str, Any], params: dict[str, Any]) -> dict[str, 
     return {key: _value(params, key) for key in stage.get("params", [])}
 
 
-def stage_key(name: str, root: str | Path = ".") -> str:
-    """Returns 32 hexadecimal digits that change with all that decides the outs of `name`."""
+def fingerprinted_stages(root: str | Path = ".") -> list[str]:
+    """Returns the names of the stages that depend on a fingerprint of their code."""
+    names = stage_table(root)
+    return [name for name, stage in names.items() if _code_file(name) in stage.get("deps", [])]
+
+
+def stage_key(name: str, root: str | Path = ".", *, recorded: bool | None = None) -> str:
+    """Returns 32 hexadecimal digits that change with all that decides the outs of `name`.
+
+    Args:
+        name: of a stage.
+        root: the project's top folder.
+        recorded: take the code's fingerprint from the file that the stage `fingerprint` left, as
+            everything may that runs after it; None does so inside of DVC. Else it is made anew.
+    """
     root = Path(root)
     stage = stage_table(root)[name]
-    contents = {dep: _content_sha256(root / dep) for dep in stage.get("deps", [])}
+    contents = {dep: _content(dep, root, recorded) for dep in stage.get("deps", [])}
     return _digest([stage["cmd"], declared_params(stage, read_yaml(root / PARAMS_FILE)), contents])
 
 
@@ -51,7 +66,7 @@ def configuration_key(data_sha256: dict[str, str], root: str | Path = ".") -> st
     table, params = stage_table(root), read_yaml(root / PARAMS_FILE)
     parts: list[Any] = [data_sha256]
     for name in RESULT_STAGES:
-        code = {d: _content_sha256(root / d) for d in table[name]["deps"] if d.endswith(".py")}
+        code = {d: _content(d, root) for d in table[name]["deps"] if _is_code(d)}
         parts.append([name, declared_params(table[name], params), code])
     return _digest(parts)
 
@@ -59,6 +74,21 @@ def configuration_key(data_sha256: dict[str, str], root: str | Path = ".") -> st
 def contents_key(files: Iterable[Path], setting: str = "") -> str:
     """Returns a key that changes with the content of `files`, their names and `setting`."""
     return _digest([setting, [[path.name, file_sha256(path)] for path in files]])
+
+
+def _code_file(stage: str) -> str:
+    return f"{FINGERPRINTS}/{stage}.json"
+
+
+def _is_code(dep: str) -> bool:
+    return dep.endswith(".py") or dep.startswith(f"{FINGERPRINTS}/")
+
+
+def _content(dep: str, root: Path, recorded: bool | None = None) -> str:
+    if not dep.startswith(f"{FINGERPRINTS}/"):
+        return _content_sha256(root / dep)
+    recorded = "DVC_STAGE" in os.environ if recorded is None else recorded
+    return _digest(read_json(root / dep) if recorded else fingerprint(Path(dep).stem, root))
 
 
 def _content_sha256(path: Path) -> str:

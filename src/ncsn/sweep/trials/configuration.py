@@ -69,7 +69,7 @@ def reproduce_configuration(
     def before(stage: str) -> None:
         nonlocal train_key
         if stage == TRAIN:
-            train_key = stage_key(TRAIN, root)
+            train_key = stage_key(TRAIN, root, recorded=True)
 
     def after(stage: str) -> None:
         if stage == TRAIN:
