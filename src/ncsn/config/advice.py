@@ -1,7 +1,7 @@
 """NCSNv2's rules for the data at hand, in the words of params.yaml.
 
-The rules themselves are in `maths.techniques`; here they meet the summary that `prepare` leaves and
-the values that params.yaml has now.
+The rules are in `maths.techniques`; here they meet the summary that `prepare` leaves and the
+values that params.yaml has now.
 """
 
 import math
