@@ -25,7 +25,7 @@ ASIDE = "http://127.0.0.1:9/aside/"  # a mirror for arguments that must not be u
 
 @pytest.fixture(autouse=True)
 def served(server: Any) -> None:
-    server.files |= {"a.bin": CONTENT, "a-idx.gz": gzip.compress(CONTENT)}
+    server.files |= {"a.bin": CONTENT, "a-idx.gz": gzip.compress(CONTENT, mtime=0)}
 
 
 def fetch(tmp_path: Path, *mirrors: str, file: RemoteFile = WHOLE) -> bytes:
@@ -150,12 +150,14 @@ def test_a_local_file_is_used_first_packed_or_not(
 ) -> None:
     folder = tmp_path / place
     folder.mkdir(parents=True)
-    content = gzip.compress(CONTENT, 1) if packed else CONTENT
+    content = gzip.compress(CONTENT, 1, mtime=0) if packed else CONTENT
     (folder / name).write_bytes(content)
     assert fetch(tmp_path, ASIDE, file=PACKED) == content
 
 
-@pytest.mark.parametrize("content", [b"other", gzip.compress(CONTENT)[:-9], b"\x1f\x8bno"])
+@pytest.mark.parametrize(
+    "content", [b"other", gzip.compress(CONTENT, mtime=0)[:-9], b"\x1f\x8bno"]
+)
 def test_a_wrong_local_file_is_named_with_both_hashes_and_stays(
     tmp_path: Path, content: bytes
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_download_goes_through_the_users_mirror_first(
         "t10k-labels": np.arange(3, dtype=np.uint8),
     }.items():
         files.append(RemoteFile(f"{name}.gz", hashlib.sha256(idx(array)).hexdigest(), "content"))
-        server.files[f"{name}.gz"] = gzip.compress(idx(array))
+        server.files[f"{name}.gz"] = gzip.compress(idx(array), mtime=0)
     public = PublicFiles((server.mirror("norange"),), tuple(files))
     monkeypatch.setattr(sources, "PUBLIC", {"mnist": public})
     data = prepare(data_params("mnist", mirrors=[server.mirror("refuse")]), 1)
