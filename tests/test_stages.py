@@ -94,7 +94,7 @@ def test_the_reference_gets_both_splits_by_their_names(handed) -> None:
 
 
 def test_neighbours_are_looked_for_in_the_train_split(handed, monkeypatch) -> None:
-    for reader in ("reference.read_reference", "reference.read_train_features"):
+    for reader in ("evaluate.reference.read_reference", "evaluate.reference.read_train_features"):
         monkeypatch.setattr(f"ncsn.{reader}", lambda *_: None)
     monkeypatch.setattr("ncsn.evaluate.evaluation.read_samples", lambda path: str(path))
     (samples, held_out, train, *_), _ = handed(
