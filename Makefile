@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro test test-all check ui deps
+.PHONY: help setup repro test test-all check ui
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,3 @@ check: $(STAMP)  ## lint, formatting, docstrings, types
 
 ui: $(STAMP)  ## show the runs in MLflow's UI on this machine
 	python pipeline/ui.py
-
-deps: $(STAMP)  ## write the library modules of each stage into dvc.yaml
-	python pipeline/deps.py

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from ways import Size, Work
 
+from ncsn.config.params import EvaluateParams, ReferenceParams
 from ncsn.data.split import Split, split_sha256
-from ncsn.evaluation import evaluate_images
-from ncsn.fidelity import CLASSIFIER, INCEPTION, RGBImages, torch_fidelity
-from ncsn.params import EvaluateParams, ReferenceParams
-from ncsn.reference import read_reference, write_reference
+from ncsn.evaluate.evaluation import evaluate_images
+from ncsn.evaluate.reference import read_reference, write_reference
+from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, RGBImages, torch_fidelity
 
 NUM_REAL, NUM_GENERATED = 400, 400
 EVALUATE = EvaluateParams(kid_subset_size=100, kid_subsets=100, prc_neighborhood=3)

@@ -48,8 +48,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from ncsn.preset import apply_preset
-from ncsn.yaml_file import read_commented, set_values, write_commented
+from ncsn.config.preset import apply_preset
+from ncsn.base.yaml_file import read_commented, set_values, write_commented
 
 apply_preset(sys.argv[1])
 read = YAML(typ="safe").load
@@ -90,9 +90,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ncsn.checkpoint import load_checkpoint
-from ncsn.io import read_json, write_json
-from ncsn.previews import write_grid
+from ncsn.train.checkpoint import load_checkpoint
+from ncsn.base.files import read_json, write_json
+from ncsn.train.previews import write_grid
 
 target = Path(sys.argv[1])
 images = np.load("artifacts/sample/samples.npz")["arr_0"]

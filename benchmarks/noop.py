@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ncsn.dag import stage_table
-from ncsn.yaml_file import read_commented, write_commented
+from ncsn.base.yaml_file import read_commented, write_commented
+from ncsn.runtime.dag import stage_table
 
 REPEATS = 5
 ENVIRONMENT = {

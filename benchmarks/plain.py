@@ -3,7 +3,7 @@
 The paper's network, loss and chain (Song & Ermon 2019) as one writes them down first, and run as
 the released code runs them: fp32, NCHW, eager, images through a DataLoader from the host, plain
 Adam, a loss read every step, every state of the chain copied to the CPU. Parameters have the names
-of `ncsn.nets`, so both ways load one state dict and give the same scores.
+of `ncsn.maths.nets`, so both ways load one state dict and give the same scores.
 """
 
 from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ncsn.io import whole_file, write_json
-from ncsn.progress import quantity
+from ncsn.base.files import whole_file, write_json
+from ncsn.base.progress import quantity
 
 NAMES = {"train": "training", "sample": "sampling", "evaluate": "reference and evaluate"}
 

@@ -5,7 +5,7 @@
 Each repeat runs both ways one after the other, so that a machine whose speed drifts is fair to
 both: the ratio is the median over repeats, times are the shortest. Peak memory is what a child
 process that does one of the two alone takes above what it held before. FLOPs are counted
-(ncsn.cost); their share is of a matrix product measured in the same run. Writes
+(ncsn.runtime.cost); their share is of a matrix product measured in the same run. Writes
 benchmarks/results/DEVICE.json, a size beside the others that it holds, and the same as a table in
 DEVICE.md.
 """
@@ -28,7 +28,7 @@ import ways
 from evaluating import evaluation_works
 from results import device_name, write_results
 
-from ncsn.execution import autocast_dtype
+from ncsn.runtime.execution import autocast_dtype
 
 RESULTS = Path(__file__).parent / "results"
 TARGET_SEC = 2.0  # of one way in one repeat
@@ -41,7 +41,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if device.type == "cuda":  # as ncsn.build.device sets it; the plain way gets it too
+    if device.type == "cuda":  # as ncsn.runtime.device sets it; the plain way gets it too
         torch.set_float32_matmul_precision("high")
     if arguments.child:
         print(json.dumps(_peak_memory(arguments, device)))

@@ -14,18 +14,18 @@ import plain
 import torch
 from torch import Tensor
 
-from ncsn import training
-from ncsn.build.objective import build_objective
-from ncsn.build.sampler import build_sampler, evaluations_per_image
-from ncsn.build.score_net import build_score_net
-from ncsn.cost import forward_flops, training_flops
+from ncsn.base.yaml_file import read_yaml
+from ncsn.builders.objective import build_objective
+from ncsn.builders.sampler import build_sampler, evaluations_per_image
+from ncsn.builders.score_net import build_score_net
+from ncsn.config.params import ModelParams, SampleParams, SamplerParams, TrainParams
 from ncsn.data.arrays import to_chw
-from ncsn.execution import Execution, network_scores, placed
-from ncsn.memory import in_parts
-from ncsn.noise import geometric_sigmas
-from ncsn.params import ModelParams, SampleParams, SamplerParams, TrainParams
-from ncsn.sampling import Draw, draw_samples
-from ncsn.yaml_file import read_yaml
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.runtime.cost import forward_flops, training_flops
+from ncsn.runtime.execution import Execution, network_scores, placed
+from ncsn.runtime.memory import in_parts
+from ncsn.sample.blocks import Draw, draw_samples
+from ncsn.train import loop as training
 
 Work = Callable[[], float]  # does some work; returns how many units it did
 

@@ -4,12 +4,12 @@ Run it with `python pipeline/advise.py [--steps-per-level N] [--overlap C] [--wr
 
 import argparse
 
-from ncsn.advice import KEYS, advice_table, data_facts, present_settings
-from ncsn.advisor import OVERLAP, PUBLISHED_OVERLAP, advised_settings
-from ncsn.entry import entry
-from ncsn.errors import UserError
-from ncsn.params import load_params
-from ncsn.preset import write_values
+from ncsn.base.entry import entry
+from ncsn.base.errors import UserError
+from ncsn.config.advice import KEYS, advice_table, data_facts, present_settings
+from ncsn.config.params import load_params
+from ncsn.config.preset import write_values
+from ncsn.maths.techniques import OVERLAP, PUBLISHED_OVERLAP, advised_settings
 
 
 def main() -> None:

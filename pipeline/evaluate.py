@@ -4,14 +4,14 @@ Run it with `dvc repro evaluate`."""
 
 import time
 
-from ncsn import keys
-from ncsn.build.device import build_device
-from ncsn.entry import entry
-from ncsn.evaluation import evaluate_images, read_samples
-from ncsn.io import write_json
-from ncsn.params import load_params
-from ncsn.records import DataRecord, read_record
-from ncsn.reference import read_reference
+from ncsn.base import metric_names as keys
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.base.records import DataRecord, read_record
+from ncsn.config.params import load_params
+from ncsn.evaluate.evaluation import evaluate_images, read_samples
+from ncsn.evaluate.reference import read_reference
+from ncsn.runtime.device import build_device
 
 
 def main() -> None:

@@ -4,17 +4,17 @@ Run it with `dvc repro illustrate`."""
 
 import time
 
-from ncsn.build.device import build_device
-from ncsn.build.sampler import evaluations_per_image
-from ncsn.build.score_net import build_sigmas, build_trained_net
-from ncsn.checkpoint import load_checkpoint
+from ncsn.base.entry import entry
+from ncsn.base.files import write_npz
+from ncsn.builders.sampler import evaluations_per_image
+from ncsn.builders.score_net import build_sigmas, build_trained_net
+from ncsn.config.limits import notice_unstable_step
+from ncsn.config.params import load_params
 from ncsn.data.split import load_split
-from ncsn.entry import entry
-from ncsn.illustration import Scene, draw_baseline, draw_inpainting
-from ncsn.io import write_npz
-from ncsn.limits import notice_unstable_step
-from ncsn.params import load_params
-from ncsn.work import work_folder
+from ncsn.runtime.device import build_device
+from ncsn.runtime.unfinished import work_folder
+from ncsn.sample.illustrations import Scene, draw_baseline, draw_inpainting
+from ncsn.train.checkpoint import load_checkpoint
 
 
 def main() -> None:

@@ -4,15 +4,15 @@ Run it with `dvc repro neighbours`."""
 
 import time
 
-from ncsn.build.device import build_device
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.base.records import DataRecord, read_record
+from ncsn.config.params import load_params
 from ncsn.data.split import load_split
-from ncsn.entry import entry
-from ncsn.evaluation import read_samples
-from ncsn.io import write_json
-from ncsn.neighbours import training_neighbours
-from ncsn.params import load_params
-from ncsn.records import DataRecord, read_record
-from ncsn.reference import read_reference, read_train_features
+from ncsn.evaluate.evaluation import read_samples
+from ncsn.evaluate.neighbours import training_neighbours
+from ncsn.evaluate.reference import read_reference, read_train_features
+from ncsn.runtime.device import build_device
 
 
 def main() -> None:

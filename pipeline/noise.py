@@ -2,10 +2,10 @@
 With sigmas from a range, or the exact score, the ladder is not in it: moving it trains nothing.
 Run it with `dvc repro noise`."""
 
-from ncsn.entry import entry
-from ncsn.io import write_json
-from ncsn.params import load_params
-from ncsn.training_noise import training_noise
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.builders.training_noise import training_noise
+from ncsn.config.params import load_params
 
 
 def main() -> None:

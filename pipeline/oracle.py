@@ -4,23 +4,23 @@ Run it with `dvc repro oracle`."""
 
 import time
 
-from ncsn import keys
-from ncsn.build.device import build_device
-from ncsn.build.sampler import build_sampler, evaluations_per_image
-from ncsn.build.score_net import build_sigmas
+from ncsn.base import metric_names as keys
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json, write_npz
+from ncsn.base.records import DataRecord, read_record
+from ncsn.base.rng import generator
+from ncsn.builders.sampler import build_sampler, evaluations_per_image
+from ncsn.builders.score_net import build_sigmas
+from ncsn.config.limits import notice_unstable_step
+from ncsn.config.params import load_params
 from ncsn.data.arrays import load_split, to_chw
-from ncsn.entry import entry
-from ncsn.evaluation import evaluate_images
-from ncsn.io import write_json, write_npz
-from ncsn.least_loss import least_dsm_loss
-from ncsn.limits import notice_unstable_step
-from ncsn.oracles import DataScore
-from ncsn.params import load_params
-from ncsn.records import DataRecord, read_record
-from ncsn.reference import read_reference
-from ncsn.rng import generator
-from ncsn.sampling import Draw, draw_samples
-from ncsn.work import work_folder
+from ncsn.evaluate.evaluation import evaluate_images
+from ncsn.evaluate.reference import read_reference
+from ncsn.maths.exact_score import DataScore
+from ncsn.maths.least_loss import least_dsm_loss
+from ncsn.runtime.device import build_device
+from ncsn.runtime.unfinished import work_folder
+from ncsn.sample.blocks import Draw, draw_samples
 
 
 def main() -> None:

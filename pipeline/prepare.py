@@ -5,14 +5,14 @@ Leaves two .npz archives and a summary of both. Run by `dvc repro prepare`.
 
 import time
 
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.base.progress import notice
+from ncsn.config.limits import check_counts
+from ncsn.config.params import load_params
 from ncsn.data.images import size_text
 from ncsn.data.prepare import prepare
 from ncsn.data.split import write_split
-from ncsn.entry import entry
-from ncsn.io import write_json
-from ncsn.limits import check_counts
-from ncsn.params import load_params
-from ncsn.progress import notice
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ Run it with `python pipeline/preset.py NAME`."""
 
 import argparse
 
-from ncsn.entry import entry
-from ncsn.preset import apply_preset, preset_names
+from ncsn.base.entry import entry
+from ncsn.config.preset import apply_preset, preset_names
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ Run it with `dvc repro reference`."""
 
 import time
 
-from ncsn import keys
-from ncsn.build.device import build_device
+from ncsn.base import metric_names as keys
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.config.limits import check_counts
+from ncsn.config.params import load_params
 from ncsn.data.split import load_split
-from ncsn.entry import entry
-from ncsn.io import write_json
-from ncsn.limits import check_counts
-from ncsn.params import load_params
-from ncsn.reference import write_reference
+from ncsn.evaluate.reference import write_reference
+from ncsn.runtime.device import build_device
 
 
 def main() -> None:

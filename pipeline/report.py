@@ -4,10 +4,10 @@ Run it with `dvc repro report`."""
 
 import time
 
-from ncsn.entry import entry
-from ncsn.params import load_params
-from ncsn.report.inputs import read_inputs
-from ncsn.report.write import write_report
+from ncsn.base.entry import entry
+from ncsn.config.params import load_params
+from ncsn.report.run.inputs import read_inputs
+from ncsn.report.run.write import write_report
 
 
 def main() -> None:

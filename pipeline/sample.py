@@ -4,20 +4,20 @@ Run it with `dvc repro sample`."""
 
 import time
 
-from ncsn.build.device import build_device
-from ncsn.build.sampler import build_sampler, evaluations_per_image
-from ncsn.build.score_net import build_sigmas, build_trained_net
-from ncsn.checkpoint import load_checkpoint
-from ncsn.cost import forward_flops
-from ncsn.entry import entry
-from ncsn.execution import network_scores, placed
-from ncsn.io import write_json, write_npz
-from ncsn.limits import notice_unstable_step
-from ncsn.memory import in_parts
-from ncsn.params import load_params
-from ncsn.sampling import Draw, draw_samples
-from ncsn.times import note_seconds
-from ncsn.work import work_folder
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json, write_npz
+from ncsn.builders.sampler import build_sampler, evaluations_per_image
+from ncsn.builders.score_net import build_sigmas, build_trained_net
+from ncsn.config.limits import notice_unstable_step
+from ncsn.config.params import load_params
+from ncsn.runtime.cost import forward_flops
+from ncsn.runtime.device import build_device
+from ncsn.runtime.execution import network_scores, placed
+from ncsn.runtime.memory import in_parts
+from ncsn.runtime.times import note_seconds
+from ncsn.runtime.unfinished import work_folder
+from ncsn.sample.blocks import Draw, draw_samples
+from ncsn.train.checkpoint import load_checkpoint
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ user a file are refused here, since DVC empties the outs of a stage before the s
 
 import time
 
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.base.outside import located
+from ncsn.config.params import load_params
+from ncsn.config.paths import CHECKED, DATA_SOURCE, WEIGHTS_SOURCE, refuse_users_folders
 from ncsn.data.fingerprint import data_fingerprint, weights_fingerprint
-from ncsn.entry import entry
-from ncsn.io import write_json
-from ncsn.outside import located
-from ncsn.params import load_params
-from ncsn.paths import CHECKED, DATA_SOURCE, WEIGHTS_SOURCE, refuse_users_folders
 
 
 def main() -> None:

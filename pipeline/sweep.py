@@ -2,7 +2,7 @@
 Studies are kept in the database that params.yaml names under `sweep`.
 Run it with `python pipeline/sweep.py run STUDY`; `--help` names the other commands."""
 
-from ncsn.entry import entry
+from ncsn.base.entry import entry
 from ncsn.sweep.command_line import parsed
 
 

@@ -6,9 +6,9 @@ import time
 
 import torch
 
-from ncsn.entry import entry
-from ncsn.io import whole_folder, write_json
-from ncsn.params import load_params
+from ncsn.base.entry import entry
+from ncsn.base.files import whole_folder, write_json
+from ncsn.config.params import load_params
 from ncsn.toy.figures import write_figures
 from ncsn.toy.study import toy_study, toy_summary
 

@@ -6,11 +6,11 @@ nothing changes and MLflow is not even imported; reports/mlflow_run.json names t
 
 import time
 
-from ncsn.entry import entry
-from ncsn.io import write_json
-from ncsn.params import PARAMS_FILE, load_params
+from ncsn.base.entry import entry
+from ncsn.base.files import write_json
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import PARAMS_FILE, load_params
 from ncsn.tracking.finished import present_record
-from ncsn.yaml_file import read_yaml
 
 
 def main() -> None:

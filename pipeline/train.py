@@ -4,22 +4,22 @@ Run it with `dvc repro train`."""
 
 import time
 
-from ncsn.build.device import build_device
-from ncsn.build.objective import build_objective
-from ncsn.build.score_net import build_score_net, trained_sigmas
+from ncsn.base.entry import entry
+from ncsn.base.marked import refuse_foreign
+from ncsn.base.records import NoiseRecord, read_record
+from ncsn.builders.objective import build_objective
+from ncsn.builders.score_net import build_score_net, trained_sigmas
+from ncsn.config.limits import check_counts
+from ncsn.config.params import load_params
 from ncsn.data.arrays import load_split, to_chw
 from ncsn.data.labels import check_labels
-from ncsn.entry import entry
-from ncsn.execution import placed
-from ncsn.follow import following
-from ncsn.limits import check_counts
-from ncsn.marked import refuse_foreign
-from ncsn.params import load_params
-from ncsn.records import NoiseRecord, read_record
-from ncsn.trained import write_trained
-from ncsn.training import Task, train
-from ncsn.training_log import LOG, PREVIEWS, SPEED
-from ncsn.work import work_folder
+from ncsn.runtime.device import build_device
+from ncsn.runtime.execution import placed
+from ncsn.runtime.unfinished import work_folder
+from ncsn.tracking.live import following
+from ncsn.train.log import LOG, PREVIEWS, SPEED
+from ncsn.train.loop import Task, train
+from ncsn.train.results import write_trained
 
 
 def main() -> None:

@@ -6,8 +6,8 @@
 import argparse
 import signal
 
-from ncsn.entry import entry
-from ncsn.params import load_params
+from ncsn.base.entry import entry
+from ncsn.config.params import load_params
 from ncsn.tracking.server import addresses, serving
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 PAGE = b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n"

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ncsn import keys
-from ncsn.build.score_net import build_score_net, build_sigmas
-from ncsn.checkpoint import Checkpoint, save_checkpoint
+from ncsn.base import metric_names as keys
+from ncsn.base.files import write_json, write_jsonl, write_npz
+from ncsn.builders.score_net import build_score_net, build_sigmas
+from ncsn.builders.training_noise import training_noise
+from ncsn.config.params import ProjectParams
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
-from ncsn.io import write_json, write_jsonl, write_npz
-from ncsn.params import ProjectParams
-from ncsn.reference import write_reference
-from ncsn.training_noise import training_noise
+from ncsn.evaluate.reference import write_reference
+from ncsn.train.checkpoint import Checkpoint, save_checkpoint
 
 SHAPE, SEED = (8, 8, 1), 1
 

@@ -1,4 +1,4 @@
-"""The command lines beside the pipeline: preset, advise, ui, deps; right and wrong arguments."""
+"""The command lines beside the pipeline: preset, advise, ui; right and wrong arguments."""
 
 import json
 import runpy
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from ncsn.preset import preset_names
-from ncsn.yaml_file import read_yaml
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.preset import preset_names
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("preset", "advise", "ui", "deps")
+COMMANDS = ("preset", "advise", "ui")
 
 
 class Ended(NamedTuple):
@@ -100,12 +100,6 @@ def test_a_preset_that_does_not_exist_has_a_nearest_one(project, command):
     assert (ended.status, ended.out) == (2, "")
     assert ended.error.endswith("Did you mean 'cifar10'?\n") and ended.error.count("\n") == 1
     assert Path("params.yaml").read_bytes() == before
-
-
-def test_deps_are_written_where_they_are_right_already(project, command):
-    before = read_yaml("dvc.yaml")
-    assert command("deps").status == 0
-    assert read_yaml("dvc.yaml") == before
 
 
 def test_advice_needs_prepared_data(project, command):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tiny import TINY
 
-from ncsn.follow import SWITCH
-from ncsn.preset import write_values
+from ncsn.config.preset import write_values
+from ncsn.tracking.live import SWITCH
 
 ROOT = Path(__file__).parents[1]
 FEW = TINY | {
@@ -129,8 +129,8 @@ def test_a_disk_for_reading_only(disk, name):
 
 def test_too_few_open_files(ready, tmp_path):
     code = (
-        "import resource, runpy, sys; import ncsn.training\n"
-        "from ncsn.entry import entry\n"
+        "import resource, runpy, sys; import ncsn.train.loop\n"
+        "from ncsn.base.entry import entry\n"
         "def main():\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
         "    open('params.yaml')\n"

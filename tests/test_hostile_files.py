@@ -16,24 +16,24 @@ import torch
 from hostile_files import broken_bytes, broken_json, broken_npz, outcome
 from hostile_run import SEED, write_run
 
-from ncsn import keys
-from ncsn.advice import data_facts
-from ncsn.build.score_net import build_sigmas, build_trained_net
-from ncsn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from ncsn.classifier import Classifier, load_classifier, save_classifier
+from ncsn.base import metric_names as keys
+from ncsn.base.records import NoiseRecord, read_log, read_metrics, read_record
+from ncsn.base.yaml_file import read_yaml
+from ncsn.builders.score_net import build_sigmas, build_trained_net
+from ncsn.config.advice import data_facts
+from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.data.split import load_split
-from ncsn.evaluation import read_samples
-from ncsn.params import PARAMS_FILE, ProjectParams, load_params
-from ncsn.records import NoiseRecord, read_log, read_metrics, read_record
-from ncsn.reference import read_reference, read_train_features
-from ncsn.report.costs import stage_costs
-from ncsn.report.inputs import read_inputs
-from ncsn.report.page import cost, nearest_notes
+from ncsn.evaluate.classifier import Classifier, load_classifier, save_classifier
+from ncsn.evaluate.evaluation import read_samples
+from ncsn.evaluate.reference import read_reference, read_train_features
+from ncsn.report.run.costs import stage_costs
+from ncsn.report.run.inputs import read_inputs
+from ncsn.report.run.page import cost, nearest_notes
+from ncsn.report.run.tables import metric_rows
+from ncsn.report.run.write import plot_tables
 from ncsn.report.sweep.inputs import read_exported
-from ncsn.report.tables import metric_rows
-from ncsn.report.write import plot_tables
-from ncsn.training_log import cut_back
-from ncsn.yaml_file import read_yaml
+from ncsn.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ncsn.train.log import cut_back
 
 ROOT = Path(__file__).parents[1]
 Broken = Iterator[tuple[str, bytes]]

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ncsn.build.sampler import build_sampler
-from ncsn.io import write_npz
-from ncsn.noise import geometric_sigmas
-from ncsn.params import SampleParams, SamplerParams
-from ncsn.sampling import Draw, draw_samples
+from ncsn.builders.sampler import build_sampler
+from ncsn.base.files import write_npz
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.config.params import SampleParams, SamplerParams
+from ncsn.sample.blocks import Draw, draw_samples
 
 num_samples, folder = int(sys.argv[1]), Path(sys.argv[2])
 sigmas = geometric_sigmas(1.0, 0.1, 2)
@@ -43,9 +43,9 @@ import numpy as np
 import torch
 
 from ncsn.data.split import Split
-from ncsn.fidelity import feature_extractor_inceptionv3
-from ncsn.params import ReferenceParams
-from ncsn.reference import write_reference
+from ncsn.evaluate.torch_fidelity import feature_extractor_inceptionv3
+from ncsn.config.params import ReferenceParams
+from ncsn.evaluate.reference import write_reference
 
 Inception = feature_extractor_inceptionv3.FeatureExtractorInceptionV3
 forward, calls = Inception.forward, []
@@ -98,7 +98,7 @@ import sys
 
 from ncsn.data.prepare import prepare
 from ncsn.data.split import write_split
-from ncsn.params import DataParams
+from ncsn.config.params import DataParams
 
 params = DataParams(
     name="npz", root="raw", path=sys.argv[1], mirrors=(), center_crop=None, image_size=None,

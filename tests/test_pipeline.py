@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tiny import TINY
 
-from ncsn.preset import write_values
+from ncsn.config.preset import write_values
 
 ROOT = Path(__file__).parents[1]
 

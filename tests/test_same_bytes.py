@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import TINY
 
-from ncsn.preset import write_values
+from ncsn.config.preset import write_values
 
 ROOT = Path(__file__).parents[1]
 STAGES = (

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from ncsn.checkpoint import Checkpoint
+from ncsn.base.files import write_json
+from ncsn.builders.training_noise import training_noise
+from ncsn.config.params import load_params
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
-from ncsn.io import write_json
-from ncsn.params import load_params
-from ncsn.training_noise import training_noise
+from ncsn.train.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[1]
 NUM_IMAGES = 120  # of a split; enough for the subsets of the metrics
@@ -79,25 +79,27 @@ def brightness(images: Any) -> float:
 
 
 def test_training_learns_from_the_train_split_and_validates_on_the_test_split(handed) -> None:
-    (task, *_), _ = handed("train", "ncsn.training.train")
+    (task, *_), _ = handed("train", "ncsn.train.loop.train")
     assert (brightness(task.images), brightness(task.held_out)) == (0, 255)
 
 
 def test_the_exact_score_of_the_oracle_is_that_of_the_train_split(handed) -> None:
-    (points, *_), _ = handed("oracle", "ncsn.oracles.DataScore")
+    (points, *_), _ = handed("oracle", "ncsn.maths.exact_score.DataScore")
     assert brightness(points) == 0
 
 
 def test_the_reference_gets_both_splits_by_their_names(handed) -> None:
-    (_, train, test, *_), _ = handed("reference", "ncsn.reference.write_reference")
+    (_, train, test, *_), _ = handed("reference", "ncsn.evaluate.reference.write_reference")
     assert (brightness(train.images), brightness(test.images)) == (0, 255)
 
 
 def test_neighbours_are_looked_for_in_the_train_split(handed, monkeypatch) -> None:
-    for reader in ("reference.read_reference", "reference.read_train_features"):
+    for reader in ("evaluate.reference.read_reference", "evaluate.reference.read_train_features"):
         monkeypatch.setattr(f"ncsn.{reader}", lambda *_: None)
-    monkeypatch.setattr("ncsn.evaluation.read_samples", lambda path: str(path))
-    (samples, held_out, train, *_), _ = handed("neighbours", "ncsn.neighbours.training_neighbours")
+    monkeypatch.setattr("ncsn.evaluate.evaluation.read_samples", lambda path: str(path))
+    (samples, held_out, train, *_), _ = handed(
+        "neighbours", "ncsn.evaluate.neighbours.training_neighbours"
+    )
     assert samples == load_params("paths").paths.samples
     assert (brightness(held_out), brightness(train)) == (255, 0)
 
@@ -106,6 +108,6 @@ def test_neighbours_are_looked_for_in_the_train_split(handed, monkeypatch) -> No
 def test_images_are_drawn_with_the_averaged_weights(handed, monkeypatch, stage) -> None:
     net, ema = {"w": torch.zeros(1)}, {"w": torch.ones(1)}
     saved = Checkpoint(1, {}, (1, 8, 8), net, ema, {}, {})
-    monkeypatch.setattr("ncsn.checkpoint.load_checkpoint", lambda *_: saved)
-    (_, _, weights, *_), _ = handed(stage, "ncsn.build.score_net.build_trained_net")
+    monkeypatch.setattr("ncsn.train.checkpoint.load_checkpoint", lambda *_: saved)
+    (_, _, weights, *_), _ = handed(stage, "ncsn.builders.score_net.build_trained_net")
     assert weights is ema

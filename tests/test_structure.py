@@ -1,4 +1,4 @@
-"""The project's shape: dvc.yaml lists what stages import and read; rings import only inwards."""
+"""The project's shape: what stages declare, and which way imports run."""
 
 import ast
 import re
@@ -6,71 +6,54 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.dag import configuration_key, declared_params, stage_key, stage_table
-from ncsn.imports import direct_imports, imported_modules
-from ncsn.io import write_json
-from ncsn.params import load_params
-from ncsn.training_noise import training_noise
-from ncsn.yaml_file import read_yaml
+from ncsn.base.files import write_json
+from ncsn.base.yaml_file import read_yaml
+from ncsn.builders.training_noise import training_noise
+from ncsn.config.params import load_params
+from ncsn.config.paths import FINGERPRINTS
+from ncsn.runtime.dag import (
+    configuration_key,
+    declared_params,
+    fingerprinted_stages,
+    stage_key,
+    stage_table,
+)
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 STAGES = stage_table(ROOT)
-TORCH_FREE = (
-    "tracking",
-    "report",
-    "follow",
-    "params",
-    "reading",
-    "npz",
-    "records",
-    "io",
-    "marked",
-    "staging",
-    "paths",
-    "dag",
-    "entry",
-    "preset",
-    "keys",
-    "trial_record",
-    "log_rows",
-    "times",
-    "sweep",
-)
-
-# A module may import what stands to the left of it, and its neighbours in the same package.
-RINGS = [
-    {"doubt", "errors", "rng", "keys", "imports", "trial_record", "types", "addresses"},
-    {"reading", "marked", "outside", "progress", "log_rows"},
-    {"npz", "staging"},
-    {"io", "secrets_file"},
-    {"records"},
-    {"yaml_file", "sections", "entry"},
-    {"paths"},
-    {"params"},
-    {"noise", "losses", "samplers", "ema", "nets", "oracles", "mixtures", "advisor"},
-    {"dag", "preset", "limits", "training_noise", "least_loss"},
-    {"data", "work", "checkpoint", "batches", "cost", "memory", "advice"},
-    {"threads"},
-    {"classifier", "execution", "times"},
-    {"pixel_frechet"},
-    {"training_log", "previews", "sampling"},
-    {"fidelity"},
-    {"training", "metrics", "toy", "inception", "illustration"},
-    {"reference", "trained"},
-    {"evaluation", "build", "neighbours"},
-    {"tracking", "report", "follow"},
+# Imports run down this list: a folder may import from itself and from those above it.
+ORDER = (
+    {"base"},
+    {"maths"},
+    {"config"},
+    {"builders", "runtime"},
+    {"data"},
+    {"train", "sample", "evaluate", "toy"},
+    {"tracking", "report"},
     {"sweep"},
-]
+)
+# What must never be: maths knows numbers alone, and each large library has its one place.
+MATHS_IMPORTS = {"torch", "math", "collections", "functools", "typing", "dataclasses"}
+MATHS_OURS = ("ncsn.maths", "ncsn.base.rng")
+PLACES = {
+    "mlflow": ("tracking/",),
+    "optuna": ("sweep/search/", "sweep/results/", "sweep/commands.py"),
+    "dvc": ("sweep/trials/dvc_repo.py",),
+    "dvc_data": ("sweep/trials/dvc_repo.py",),
+    "scmrepo": ("sweep/trials/dvc_repo.py",),
+    "torch_fidelity": ("evaluate/torch_fidelity.py",),
+    "pandas": ("report/", "toy/"),
+    "matplotlib": ("report/", "toy/"),
+    "ruamel": ("base/yaml_file.py",),
+}
+# Torch takes seconds to load: commands and pages answer without it.
+TORCH_FREE = ("base/", "config/", "tracking/", "report/", "sweep/", "runtime/dag.py")
+NEEDS_TORCH = ("base/rng.py", "base/tensor_file.py", "tracking/score_model.py")  # all the same
 # Sections by which a stage may refuse to start, though they decide nothing of what it leaves:
 # labels that reference.extractor cannot use are told before anything is trained. Declared in
 # dvc.yaml, another extractor would prepare the same images and train the same network once more.
 REFUSING = {"prepare": {"reference"}, "train": {"reference"}}
-MATHS = next(ring for ring in RINGS if "losses" in ring)
-
-
-def _module(path: Path) -> str:
-    return path.relative_to(SRC / "ncsn").parts[0].removesuffix(".py")
 
 
 def _modules() -> list[Path]:
@@ -78,11 +61,16 @@ def _modules() -> list[Path]:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_deps_of_a_stage_are_the_modules_that_it_imports(name):
-    script = f"pipeline/{name}.py"
-    imported = [p.relative_to(ROOT).as_posix() for p in imported_modules(ROOT / script, SRC)]
-    listed = [dep for dep in STAGES[name]["deps"] if dep.endswith(".py")]
-    assert sorted(listed) == sorted([script, *imported]), "run `make deps`"
+def test_a_stage_depends_on_its_code_alone(name):
+    code = [dep for dep in STAGES[name]["deps"] if dep.endswith(".py") or "fingerprint" in dep]
+    assert code == ([] if name == "fingerprint" else [f"{FINGERPRINTS}/{name}.json"])
+
+
+def test_the_stage_fingerprint_leaves_a_file_for_each_other_stage():
+    assert STAGES["fingerprint"]["deps"] == ["pipeline", "src/ncsn"]
+    assert fingerprinted_stages(ROOT) == [name for name in STAGES if name != "fingerprint"]
+    outs = [f"{FINGERPRINTS}/{name}.json" for name in fingerprinted_stages(ROOT)]
+    assert STAGES["fingerprint"]["outs"] == outs
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -90,7 +78,7 @@ def test_a_stage_loads_the_sections_that_it_declares(name):
     tree = ast.parse((ROOT / "pipeline" / f"{name}.py").read_text())
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _is_named(n, "load_params")]
     loaded = {argument.value for call in calls for argument in call.args}
-    declared = {key.split(".")[0] for key in STAGES[name]["params"]}
+    declared = {key.split(".")[0] for key in STAGES[name].get("params", [])}
     # templated in dvc.yaml, or deciding nothing
     free = {"base", "paths"} | REFUSING.get(name, set())
     if name == "report":  # shows the values of every section that decides a result
@@ -100,41 +88,33 @@ def test_a_stage_loads_the_sections_that_it_declares(name):
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda p: p.relative_to(SRC).as_posix())
-def test_imports_run_inwards(path):
-    ring = next((i for i, names in enumerate(RINGS) if _module(path) in names), None)
-    assert ring is not None, f"{_module(path)} has no ring"
-    for imported in direct_imports(path, SRC):
-        if _module(imported) != _module(path):
-            assert any(_module(imported) in names for names in RINGS[:ring]), imported
+def test_imports_keep_the_order_and_their_places(path):
+    place = path.relative_to(SRC / "ncsn").as_posix()
+    assert _complaints(place, path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: p.relative_to(SRC).as_posix())
-def test_each_outside_library_has_its_place(path):
-    top = {name.split(".")[0] for name in _outside_imports(path)}
-    module = _module(path)
-    assert "mlflow" not in top or module == "tracking"
-    assert not {"pandas", "matplotlib"} & top or module in ("report", "toy")
-    assert "torch_fidelity" not in top or module == "fidelity"
-    assert not {"dvc", "dvc_data"} & top or path.stem == "dvc_repo"
-    assert "optuna" not in top or module == "sweep"
-    assert "ruamel" not in top or module == "yaml_file"
-    assert "torch" not in top or module not in TORCH_FREE or path.stem == "score_model"
-    if module in MATHS:
-        assert top <= {
-            "torch",
-            "math",
-            "collections",
-            "functools",
-            "typing",
-            "dataclasses",
-            "ncsn",
-        }
-
-
-def test_package_files_import_nothing_of_ours():
-    """Otherwise a stage that imports one module of a package would depend on all of them."""
-    for path in SRC.rglob("__init__.py"):
-        assert not direct_imports(path, SRC), path
+@pytest.mark.parametrize(
+    ("place", "planted"),
+    [
+        ("maths/ladder.py", "from ncsn.config.params import load_params"),
+        ("maths/losses.py", "from ncsn.base.files import read_json"),
+        ("maths/nets/norm.py", "import yaml"),
+        ("base/files.py", "from ncsn.data.split import Split"),
+        ("builders/sampler.py", "from ncsn.runtime.device import build_device"),
+        ("train/loop.py", "from ncsn.sample.blocks import Draw"),
+        ("data/prepare.py", "def f():\n    import mlflow"),
+        ("report/run/page.py", "from optuna import Study"),
+        ("sweep/studies/plan.py", "import optuna.trial"),
+        ("sweep/search/worker.py", "from dvc.repo import Repo"),
+        ("evaluate/metrics.py", "import torch_fidelity"),
+        ("sample/blocks.py", "import matplotlib.pyplot as plt"),
+        ("config/params.py", "from ruamel.yaml import YAML"),
+        ("report/grids.py", "import torch"),
+        ("new/thing.py", "import math"),
+    ],
+)
+def test_a_planted_import_is_noticed(place, planted):
+    assert _complaints(place, planted)
 
 
 def test_commands_of_stages_hold_no_values():
@@ -224,9 +204,32 @@ def _is_named(call: ast.Call, name: str) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id == name
 
 
-def _outside_imports(path: Path) -> list[str]:
+def _complaints(place: str, source: str) -> list[str]:
+    """What the imports of a module break; `place` is its path below src/ncsn."""
+    folder = place.split("/")[0]
+    if not any(folder in names for names in ORDER):
+        return [f"{folder} has no place in ORDER"]
+    rank = next(i for i, names in enumerate(ORDER) if folder in names)
+    above = {folder}.union(*ORDER[:rank])
+    found = []
+    for name in _imports(source):
+        top = name.split(".")[0]
+        if top == "ncsn" and name.partition(".")[2].split(".")[0] not in {*above, ""}:
+            found.append(f"{name} lies below {folder}")
+        if folder == "maths" and top == "ncsn" and not name.startswith(MATHS_OURS):
+            found.append(f"maths knows nothing of {name}")
+        if folder == "maths" and top != "ncsn" and top not in MATHS_IMPORTS:
+            found.append(f"maths knows nothing of {name}")
+        if not place.startswith(PLACES.get(top, ("",))):
+            found.append(f"{top} belongs in {', '.join(PLACES[top])}")
+        if top == "torch" and place.startswith(TORCH_FREE) and place not in NEEDS_TORCH:
+            found.append("torch takes seconds to load")
+    return found
+
+
+def _imports(source: str) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

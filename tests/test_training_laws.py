@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import ncsn.previews
-import ncsn.training
-from ncsn.batches import draw_batch
-from ncsn.build.objective import build_objective
-from ncsn.io import read_json, read_jsonl
-from ncsn.keys import TRAIN_LOSS, VAL_LOSS, level_key
-from ncsn.noise import geometric_sigmas
-from ncsn.oracles import DataScore
-from ncsn.params import BaseParams, TrainParams
-from ncsn.rng import generator
-from ncsn.training import COST, LOG, Task, train, validation_losses
+import ncsn.train.loop
+import ncsn.train.previews
+from ncsn.base.files import read_json, read_jsonl
+from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS, level_key
+from ncsn.base.rng import generator
+from ncsn.builders.objective import build_objective
+from ncsn.config.params import BaseParams, TrainParams
+from ncsn.maths.exact_score import DataScore
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.train.batches import draw_batch
+from ncsn.train.loop import COST, LOG, Task, train, validation_losses
 
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
@@ -68,8 +68,8 @@ def _task(params: TrainParams, images: Tensor | None = None) -> Task:
 
 @pytest.fixture(autouse=True)
 def small_work_for_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ncsn.training, "NUM_VALIDATION", 24)
-    monkeypatch.setattr(ncsn.previews, "NUM_EVALUATIONS", 3)
+    monkeypatch.setattr(ncsn.train.loop, "NUM_VALIDATION", 24)
+    monkeypatch.setattr(ncsn.train.previews, "NUM_EVALUATIONS", 3)
 
 
 def _trained(params: TrainParams, folder: Path) -> tuple[Tensor, Tensor]:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from ncsn.build.score_net import build_score_net
-from ncsn.losses import denoising_score_matching
-from ncsn.noise import geometric_sigmas
-from ncsn.params import ModelParams
-from ncsn.rng import generator
-from ncsn.samplers.annealing import sample
-from ncsn.samplers.langevin import annealed_langevin
+from ncsn.base.rng import generator
+from ncsn.builders.score_net import build_score_net
+from ncsn.config.params import ModelParams
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.maths.losses import denoising_score_matching
+from ncsn.maths.samplers.annealing import sample
+from ncsn.maths.samplers.langevin import annealed_langevin
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ncsn.params import DataParams
+from ncsn.config.params import DataParams
 
 TRUNCATED_AFTER = 1000
 

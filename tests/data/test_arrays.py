@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ncsn.base.errors import UserError
 from ncsn.data.arrays import Split, load_split, to_chw, to_hwc, to_uint8
 from ncsn.data.split import write_split
-from ncsn.errors import UserError
 
 BYTES = torch.arange(256, dtype=torch.uint8)
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ncsn.base.errors import UserError
 from ncsn.data import transfer
 from ncsn.data.download import RemoteFile, fetched_files
-from ncsn.errors import UserError
 
 CONTENT = np.random.default_rng(0).bytes(3500)
 WHOLE = RemoteFile("a.bin", hashlib.sha256(CONTENT).hexdigest(), "file")

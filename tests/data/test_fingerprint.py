@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ncsn import outside
+from ncsn.base import outside
+from ncsn.base.errors import UserError
+from ncsn.config.params import ReferenceParams
 from ncsn.data import fingerprint
 from ncsn.data.fingerprint import data_fingerprint, weights_fingerprint
-from ncsn.errors import UserError
-from ncsn.params import ReferenceParams
 
 FILES = {
     "dog/1.png": b"one",

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ncsn.base.errors import UserError
 from ncsn.data.decoding import is_grey, read_image
 from ncsn.data.folders import read_celeba, read_folder
 from ncsn.data.images import ImageList
-from ncsn.errors import UserError
 
 
 def paint(

@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ncsn import npz
+from ncsn.base import npz
+from ncsn.base.errors import UserError
 from ncsn.data.readers import read_cifar10, read_idx, read_npz_splits
 from ncsn.data.split import Split, load_split, write_split
-from ncsn.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 LABELS = np.arange(6) % 3
@@ -243,7 +243,7 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise PermissionError(13, "Permission denied", str(path))
 
     (tmp_path / "a.npz").write_bytes(npz_bytes({"images": IMAGES}))
-    monkeypatch.setattr("ncsn.reading.os.stat", refused)
+    monkeypatch.setattr("ncsn.base.reading.os.stat", refused)
     with pytest.raises(UserError, match=r"a.npz: cannot be read \(Permission denied\)"):
         read_npz_splits(tmp_path / "a.npz")
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ncsn.base.errors import UserError
 from ncsn.data.images import array_images, fitted, fitted_split
 from ncsn.data.split import Split
-from ncsn.errors import UserError
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncsn.classifier import train_classifier
+from ncsn.base.errors import UserError
 from ncsn.data.labels import MAX_CLASSES, check_labels, class_count
 from ncsn.data.prepare import prepare
 from ncsn.data.split import Split, write_split
-from ncsn.errors import UserError
+from ncsn.evaluate.classifier import train_classifier
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)

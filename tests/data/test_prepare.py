@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ncsn import outside
+from ncsn.base import outside
+from ncsn.base.errors import UserError
+from ncsn.base.files import read_json
 from ncsn.data import sources, statistics
 from ncsn.data.download import RemoteFile
 from ncsn.data.prepare import prepare
 from ncsn.data.sources import PUBLIC, SOURCES, PublicFiles
 from ncsn.data.split import load_split
-from ncsn.errors import UserError
-from ncsn.io import read_json
 
 PROJECT = Path(__file__).resolve().parents[2]
 

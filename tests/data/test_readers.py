@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ncsn.base.errors import UserError
 from ncsn.data.readers import read_cifar10, read_idx, read_idx_split, read_npz_splits
-from ncsn.errors import UserError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 4, 3), np.uint8)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ncsn.errors import UserError
-from ncsn.params import Params, checked_params, known_keys, load_params
-from ncsn.preset import apply_preset, preset_names, write_values
-from ncsn.yaml_file import read_yaml
+from ncsn.base.errors import UserError
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import Params, checked_params, known_keys, load_params
+from ncsn.config.preset import apply_preset, preset_names, write_values
 
 from .hostile_values import VALUES, broken_files, places, replaced
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.sweep.plan import grid_points, made_plan
-from ncsn.sweep.study import checked_spec, load_spec
-from ncsn.yaml_file import read_yaml
+from ncsn.base.errors import UserError
+from ncsn.base.yaml_file import read_yaml
+from ncsn.sweep.studies.plan import grid_points, made_plan
+from ncsn.sweep.studies.study import checked_spec, load_spec
 
 from .hostile_values import VALUES, broken_files, places, replaced
 

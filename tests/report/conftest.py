@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncsn import keys
-from ncsn.params import ProjectParams, checked_params
-from ncsn.paths import load_paths
-from ncsn.report.inputs import ReportInputs
-from ncsn.yaml_file import read_yaml
+from ncsn.base import metric_names as keys
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import ProjectParams, checked_params
+from ncsn.config.paths import load_paths
+from ncsn.report.run.inputs import ReportInputs
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ncsn.report.figures import png_bytes
 from ncsn.report.grids import (
     CELL_PX,
     GAP_PX,
@@ -22,6 +21,7 @@ from ncsn.report.grids import (
     plot_neighbours,
     tiled,
 )
+from ncsn.report.run.charts import png_bytes
 
 
 def decoded(png: bytes) -> np.ndarray:

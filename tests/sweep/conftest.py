@@ -57,9 +57,9 @@ count("prepare")
 write("artifacts/data/train.npz", 1.0)
 """,
     "train": """
-from ncsn.entry import entry
-from ncsn.errors import Diverged, UserError
-from ncsn.work import work_folder
+from ncsn.base.entry import entry
+from ncsn.base.errors import Diverged, UserError
+from ncsn.runtime.unfinished import work_folder
 
 def main():
     count("train")

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ncsn.errors import Diverged
-from ncsn.sweep.outcome import Outcome, StageFailed, StageOutcome, Stopped
+from ncsn.base.errors import Diverged
+from ncsn.sweep.trials.outcome import Outcome, StageFailed, StageOutcome, Stopped
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Lab:
         return partial(self._reproduce, worker)
 
     def data_facts(self, values: Mapping[str, Any]) -> Any:
-        from ncsn.advice import DataFacts  # imports torch, which workers can do without
+        from ncsn.config.advice import DataFacts  # imports torch, which workers can do without
 
         return DataFacts(dim=64, largest_distance=6.0, num_points=100)
 
@@ -82,6 +82,6 @@ def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
 
 def drive(orders: Any) -> None:
     """A driver of its own process."""
-    from ncsn.sweep.driver import run_study
+    from ncsn.sweep.search.driver import run_study
 
     run_study(orders, 1, {"commit": "c" * 40, "dirty": False}, lambda line: None)

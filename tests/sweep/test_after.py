@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from ncsn.sweep.after import apply_trial, confirm, save_experiments
-from ncsn.sweep.configuration import reproduce_configuration
-from ncsn.sweep.workspace import open_workspace
+from ncsn.sweep.results.winners import apply_trial, confirm, save_experiments
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.workspace import open_workspace
 
 VALUES = {"train.num_steps": 5, "sampler.epsilon": 2e-5}
 

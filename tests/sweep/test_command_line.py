@@ -14,12 +14,12 @@ from typing import NamedTuple
 import optuna
 import pytest
 
-from ncsn.params import load_params
-from ncsn.sweep.opening import opened_study
-from ncsn.sweep.plan import load_plan
-from ncsn.sweep.storage import load_study, open_storage
-from ncsn.sweep.worker import Orders, Stop, take_trials
-from ncsn.yaml_file import read_yaml
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import load_params
+from ncsn.sweep.search.opening import opened_study
+from ncsn.sweep.search.storage import load_study, open_storage
+from ncsn.sweep.search.worker import Orders, Stop, take_trials
+from ncsn.sweep.studies.plan import load_plan
 
 sys.path.append(str(Path(__file__).parent))  # worker processes import the laboratories by name
 
@@ -295,7 +295,7 @@ def test_run_goes_on_begins_anew_and_refuses_another_study(real, sweep, monkeypa
         assert root == real and not allow_dirty
         return fake_lab.Lab(root / ".work" / "journal", fake_lab.quick)
 
-    monkeypatch.setattr("ncsn.sweep.laboratory.Project", laboratory)
+    monkeypatch.setattr("ncsn.sweep.search.laboratory.Project", laboratory)
     ended = sweep("run", "mine", "--no-tracking", "--trials", "2", "--model", "oracle")
     assert ended.status == 0, ended.error
     lines = ended.out.splitlines()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.errors import Diverged, UserError
-from ncsn.sweep.configuration import LOG, StageFailed, Stopped, reproduce_configuration
-from ncsn.sweep.workspace import open_workspace
-from ncsn.training_log import LOG as LOG_OF_TRAINING
+from ncsn.base.errors import Diverged, UserError
+from ncsn.sweep.trials.configuration import LOG, StageFailed, Stopped, reproduce_configuration
+from ncsn.sweep.trials.workspace import open_workspace
+from ncsn.train.log import LOG as LOG_OF_TRAINING
 
 FEW = {"train.num_steps": 5, "sampler.epsilon": 1e-4}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.params import SweepParams
-from ncsn.sweep import storage as storage_module
-from ncsn.sweep.database import refused, storage_faults
-from ncsn.sweep.storage import load_study, open_storage
+from ncsn.base.errors import UserError
+from ncsn.config.params import SweepParams
+from ncsn.sweep.search import storage as storage_module
+from ncsn.sweep.search.database import refused, storage_faults
+from ncsn.sweep.search.storage import load_study, open_storage
 
 NAME = "epsilon-digits"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ncsn.paths import DATA_SOURCE
-from ncsn.sweep.configuration import reproduce_configuration
-from ncsn.sweep.workspace import open_workspace
-from ncsn.yaml_file import read_commented, set_values, write_commented
+from ncsn.base.yaml_file import read_commented, set_values, write_commented
+from ncsn.config.paths import DATA_SOURCE
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.workspace import open_workspace
 
 REPOSITORY = Path(__file__).parents[2]
 VALUES = {"train.num_steps": 3, "sampler.epsilon": 1.0}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.sweep.after import apply_trial, save_experiments
-from ncsn.sweep.configuration import reproduce_configuration
-from ncsn.sweep.workspace import checked_source, open_workspace
+from ncsn.base.errors import UserError
+from ncsn.sweep.results.winners import apply_trial, save_experiments
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.workspace import checked_source, open_workspace
 
 ROOT = Path(__file__).parents[2]
 VALUES = {"train.num_steps": 3, "sampler.epsilon": 1.0}

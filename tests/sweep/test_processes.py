@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="us
 WORKER = """
 import sys
 from pathlib import Path
-from ncsn.sweep.configuration import reproduce_configuration
-from ncsn.sweep.workspace import open_workspace
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.workspace import open_workspace
 
 workspace = open_workspace(Path(sys.argv[1]), int(sys.argv[2]), allow_dirty=False)
 values = {"train.num_steps": 15, "sampler.epsilon": float(sys.argv[3])}
@@ -97,7 +97,9 @@ def test_a_killed_stage_is_an_error_with_its_signal_and_goes_on_later(
 
 def test_a_killed_driver_leaves_nobody_behind(project, start, pid_of_training, monkeypatch):
     monkeypatch.setenv("TEST_STEP_SEC", "0.1")
-    worker = "from ncsn.entry import die_with_parent\nimport os\ndie_with_parent(os.getppid())\n"
+    worker = (
+        "from ncsn.base.entry import die_with_parent\nimport os\ndie_with_parent(os.getppid())\n"
+    )
     driver = f"""
 import subprocess, sys
 subprocess.run([sys.executable, "-c", {worker + WORKER!r}, {str(project)!r}, "0", "1.0"])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.sweep import rows
-from ncsn.sweep.outcome import Stopped
-from ncsn.sweep.rows import TrainingRows
+from ncsn.sweep.trials import rows
+from ncsn.sweep.trials.outcome import Stopped
+from ncsn.sweep.trials.rows import TrainingRows
 
 
 def _write(log, *steps):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.build import sampler
-from ncsn.params import SamplerParams
-from ncsn.sweep.plan import evaluations_per_image, grid_points, load_plan
-from ncsn.sweep.start import present_point
-from ncsn.sweep.study import load_spec, study_names
+from ncsn.builders import sampler
+from ncsn.config.params import SamplerParams
+from ncsn.sweep.search.start import present_point
+from ncsn.sweep.studies.plan import evaluations_per_image, grid_points, load_plan
+from ncsn.sweep.studies.study import load_spec, study_names
 
 ROOT = Path(__file__).parents[2]
 NAMES = study_names(ROOT / "studies")

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from ncsn.errors import UserError
-from ncsn.sweep.driver import run_study
-from ncsn.sweep.opening import enqueue_first, number_of_trials, opened_study, set_aside
-from ncsn.sweep.plan import Plan, made_plan
-from ncsn.sweep.status import status_lines
-from ncsn.sweep.storage import load_study, open_storage, tally
-from ncsn.sweep.study import checked_spec
-from ncsn.sweep.worker import Orders, Stop, take_trials
-from ncsn.yaml_file import read_yaml
+from ncsn.base.errors import UserError
+from ncsn.base.yaml_file import read_yaml
+from ncsn.sweep.results.status import status_lines
+from ncsn.sweep.search.driver import run_study
+from ncsn.sweep.search.opening import enqueue_first, number_of_trials, opened_study, set_aside
+from ncsn.sweep.search.storage import load_study, open_storage, tally
+from ncsn.sweep.search.worker import Orders, Stop, take_trials
+from ncsn.sweep.studies.plan import Plan, made_plan
+from ncsn.sweep.studies.study import checked_spec
 
 sys.path.append(str(Path(__file__).parent))  # worker processes import the laboratories by name
 
@@ -57,7 +57,7 @@ def orders(tmp_path):
     """Makes a driver's orders for a behaviour of the DAG and a plan."""
 
     def make(behave: Callable[..., float], plan: Plan | None = None, **changes: Any) -> Orders:
-        from ncsn.sections.stages import SweepParams
+        from ncsn.config.sections.stages import SweepParams
 
         plan = plan or _plan()
         sweep = SweepParams(

@@ -8,13 +8,14 @@ from typing import Any
 import optuna
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.sweep.plan import Plan, grid_points, made_plan
-from ncsn.sweep.pruning import built_pruner, built_sampler
-from ncsn.sweep.space import grid_values, projected, suggest_point
-from ncsn.sweep.study import PrunerSpec, SamplerSpec, Spec, checked_spec, load_spec
-from ncsn.trial_record import TrialRecord
-from ncsn.yaml_file import read_yaml
+from ncsn.base.errors import UserError
+from ncsn.base.trial_record import TrialRecord
+from ncsn.base.yaml_file import read_yaml
+from ncsn.sweep.search.pruning import built_pruner, built_sampler
+from ncsn.sweep.search.suggest import suggest_point
+from ncsn.sweep.studies.plan import Plan, grid_points, made_plan
+from ncsn.sweep.studies.space import grid_values, projected
+from ncsn.sweep.studies.study import PrunerSpec, SamplerSpec, Spec, checked_spec, load_spec
 
 ROOT = Path(__file__).parents[2]
 PARAMS = read_yaml(ROOT / "params.yaml")

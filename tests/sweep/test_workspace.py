@@ -2,9 +2,9 @@
 
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.sweep.configuration import reproduce_configuration
-from ncsn.sweep.workspace import checked_source, open_workspace
+from ncsn.base.errors import UserError
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.workspace import checked_source, open_workspace
 
 VALUES = {"train.num_steps": 3, "sampler.epsilon": 1.0}
 

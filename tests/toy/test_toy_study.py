@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from ncsn.mixtures import two_mode_mixture
-from ncsn.noise import geometric_sigmas
-from ncsn.params import ToyParams
-from ncsn.rng import generator
+from ncsn.base.rng import generator
+from ncsn.config.params import ToyParams
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.maths.mixtures import two_mode_mixture
 from ncsn.toy.density import DENSE, THIN, density_study, field_curl, square_grid
 from ncsn.toy.figures import running_mean, write_figures
 from ncsn.toy.manifold import least_loss, manifold_study, segment

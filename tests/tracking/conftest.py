@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from ncsn.dag import RESULT_STAGES
-from ncsn.paths import load_paths
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.paths import load_paths
+from ncsn.runtime.dag import RESULT_STAGES
 from ncsn.tracking import store
-from ncsn.yaml_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_STEPS, EVERY, NUM_LEVELS = 1500, 50, 10

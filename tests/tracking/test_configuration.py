@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncsn.build.score_net import build_score_net, trained_sigmas
-from ncsn.checkpoint import Checkpoint, save_checkpoint
-from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
-from ncsn.params import load_params
-from ncsn.times import note_seconds
+from ncsn.base.metric_names import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
+from ncsn.base.yaml_file import read_yaml
+from ncsn.builders.score_net import build_score_net, trained_sigmas
+from ncsn.builders.training_noise import training_noise
+from ncsn.config.params import load_params
+from ncsn.runtime.times import note_seconds
 from ncsn.tracking.configuration import present_run, publish_configuration
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import present_key
 from ncsn.tracking.store import Store, open_store
-from ncsn.training_noise import training_noise
-from ncsn.yaml_file import read_yaml
+from ncsn.train.checkpoint import Checkpoint, save_checkpoint
 
 Edit = Callable[[str, str, Any], None]
 
@@ -162,7 +162,7 @@ def test_the_exact_score_is_logged_without_a_curve_or_a_model(
 
 
 def test_a_file_that_is_missing_is_named(project: Path) -> None:
-    from ncsn.errors import UserError
+    from ncsn.base.errors import UserError
 
     Path(load_params("paths").paths.metrics).unlink()
     with pytest.raises(UserError, match="metrics.json is missing"):

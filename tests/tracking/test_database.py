@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.params import TrackParams, load_params
+from ncsn.base.errors import UserError
+from ncsn.config.params import TrackParams, load_params
 from ncsn.tracking import server
 from ncsn.tracking.database import database_fault
 from ncsn.tracking.server import addresses, free_port, serving

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ncsn.io import write_json
-from ncsn.params import load_params
+from ncsn.base.files import write_json
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import load_params
 from ncsn.tracking.configuration import publish_configuration
 from ncsn.tracking.finished import finished_run, present_record
 from ncsn.tracking.store import Store, open_store
-from ncsn.yaml_file import read_yaml
 
 Edit = Callable[[str, str, Any], None]
 
@@ -92,7 +92,7 @@ def test_the_run_comes_into_the_store_that_is_configured_now(
 def test_the_question_imports_no_mlflow_and_no_torch(project: Path) -> None:
     code = (
         "import sys; from ncsn.tracking.finished import present_record\n"
-        "from ncsn.params import load_params\n"
+        "from ncsn.config.params import load_params\n"
         "p = load_params('paths', 'track'); assert present_record(p.paths, p.track)\n"
         "print([m for m in ('mlflow', 'torch', 'pandas', 'sqlalchemy') if m in sys.modules])"
     )

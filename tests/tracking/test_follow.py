@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.follow import SWITCH, following
-from ncsn.keys import STEPS_PER_SEC
-from ncsn.params import load_params
+from ncsn.base.metric_names import STEPS_PER_SEC
+from ncsn.config.params import load_params
 from ncsn.tracking.configuration import present_run
 from ncsn.tracking.follow import follow
 from ncsn.tracking.key import present_key
+from ncsn.tracking.live import SWITCH, following
 from ncsn.tracking.run import FINISHED, set_status
 from ncsn.tracking.store import Store, open_store
 
@@ -22,7 +22,7 @@ Write = Callable[[Path, int], None]
 TRAINING = """
 import time
 from pathlib import Path
-from ncsn.follow import following
+from ncsn.tracking.live import following
 with following([Path("work/log.jsonl")], Path("work/previews"), poll_sec=0.1):
     time.sleep(120)
 """

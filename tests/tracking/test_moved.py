@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
-from ncsn.params import load_params
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import load_params
 from ncsn.tracking.configuration import publish_configuration
 from ncsn.tracking.store import Store, open_store
-from ncsn.yaml_file import read_yaml
 
 Edit = Callable[[str, str, Any], None]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.params import load_params
+from ncsn.config.params import load_params
 from ncsn.tracking.run import find_or_create_run
 from ncsn.tracking.server import addresses, free_port, serving
 from ncsn.tracking.store import open_store

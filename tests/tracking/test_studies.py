@@ -9,8 +9,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from ncsn.errors import UserError
-from ncsn.params import TrackParams
+from ncsn.base.errors import UserError
+from ncsn.base.trial_record import TrialRecord
+from ncsn.config.params import TrackParams
 from ncsn.tracking import retry, studies
 from ncsn.tracking.studies import (
     StudyRun,
@@ -20,7 +21,6 @@ from ncsn.tracking.studies import (
     publish_trial,
     study_links,
 )
-from ncsn.trial_record import TrialRecord
 
 TRACK = TrackParams(uri="sqlite:///mlflow.db", artifact_root="art", experiment="e", log_model=True)
 SPEC = {"purpose": "What epsilon does to FID.", "objectives": {"eval/fid": "minimize"}}
@@ -136,9 +136,9 @@ def test_links_open_the_trials_of_this_study_best_first(study: StudyRun) -> None
 def test_many_writers_lose_nothing(study: StudyRun) -> None:
     code = (
         "import sys\n"
-        "from ncsn.params import TrackParams\n"
+        "from ncsn.config.params import TrackParams\n"
         "from ncsn.tracking.studies import open_study_run, publish_trial\n"
-        "from ncsn.trial_record import TrialRecord\n"
+        "from ncsn.base.trial_record import TrialRecord\n"
         "track = TrackParams(uri='sqlite:///mlflow.db', artifact_root='art', experiment='e',"
         " log_model=True)\n"
         "study = open_study_run(track, 'epsilon-digits', {})\n"

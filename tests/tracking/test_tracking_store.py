@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.params import TrackParams
+from ncsn.base.errors import UserError
+from ncsn.config.params import TrackParams
 from ncsn.tracking.server import addresses, serving
 from ncsn.tracking.store import open_store, store_uri
 
@@ -20,7 +20,7 @@ def test_three_processes_create_one_store(tmp_path: Path) -> None:
     """MLflow's own creation fails in all three and leaves a broken file."""
     code = (
         "from ncsn.tracking.store import open_store\n"
-        "from ncsn.params import TrackParams\n"
+        "from ncsn.config.params import TrackParams\n"
         "track = TrackParams(uri='sqlite:///mlflow.db', artifact_root='a', experiment='e',"
         " log_model=True)\n"
         "store = open_store(track)\n"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ncsn.data.split import Split, load_split
 
-__all__ = ["Split", "load_split", "to_chw", "to_hwc", "to_uint8"]
+__all__ = ["Split", "as_floats", "load_split", "to_chw", "to_hwc", "to_uint8"]
 
 
 def to_chw(images: np.ndarray) -> Tensor:
@@ -20,6 +20,14 @@ def to_chw(images: np.ndarray) -> Tensor:
 def to_hwc(images: Tensor) -> np.ndarray:
     """Returns images of shape (N, C, H, W) as a contiguous array (N, H, W, C) of their dtype."""
     return images.detach().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def as_floats(images: Tensor, dequantise: torch.Generator | None) -> Tensor:
+    """Bytes k as floats: (k + u) / 256 with u drawn from `dequantise`, or k / 255 without."""
+    x = images.float()
+    if dequantise is None:
+        return x / 255
+    return (x + torch.rand(x.shape, generator=dequantise, device=x.device)) / 256
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ img_align_celeba twice, one in the other, and the list as a table with commas.
 import os
 from pathlib import Path
 
+from ncsn.base.errors import UserError
 from ncsn.data.listing import IMAGE_SUFFIXES, unreadable
-from ncsn.errors import UserError
 
 TRAIN, VALIDATION, TEST = "0", "1", "2"
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")

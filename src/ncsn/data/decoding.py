@@ -13,8 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from ncsn.base.errors import UserError
 from ncsn.data.listing import IMAGE_SUFFIXES, unreadable
-from ncsn.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")  # GIF: under a name of the others
 _GREY_MODES = ("1", "L", "LA")

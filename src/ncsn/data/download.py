@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 
 from filelock import FileLock
 
+from ncsn.base.errors import UserError
 from ncsn.data.readers import GZIP_MAGIC
 from ncsn.data.transfer import check_address, disk_errors, reason_incomplete
-from ncsn.errors import UserError
 
 TIMEOUT_SEC = 30.0
 

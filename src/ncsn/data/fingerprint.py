@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.errors import UserError
+from ncsn.base.files import whole_file
+from ncsn.base.outside import existing
+from ncsn.base.records import FilesRecord, read_record
+from ncsn.config.params import DataParams, ReferenceParams
 from ncsn.data import celeba
 from ncsn.data.listing import File, file_entry, listed, unreadable
-from ncsn.errors import UserError
-from ncsn.io import whole_file
-from ncsn.outside import existing
-from ncsn.params import DataParams, ReferenceParams
-from ncsn.records import FilesRecord, read_record
 
 _THREADS, _CHUNK = 2, 250  # two wait for a disk together; more only contend on small files
 _WHOLE = 1 << 20  # bytes up to which a file is read in one piece

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ncsn.base.errors import UserError
 from ncsn.data import celeba
 from ncsn.data.decoding import is_grey, read_image
 from ncsn.data.images import ImageList, RawSplits
 from ncsn.data.listing import IMAGE_SUFFIXES, File, Listing, listed
 from ncsn.data.remarks import Remarks
 from ncsn.data.split_folders import refuse_inner_splits, split_folders
-from ncsn.errors import UserError
 
 _Groups = dict[str, list[File]]  # images by folder; under "" those in none
 

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ncsn.base.errors import UserError
 from ncsn.data.remarks import Remarks
 from ncsn.data.split import Split
-from ncsn.errors import UserError
 
 
 class ImageList(NamedTuple):

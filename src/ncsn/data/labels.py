@@ -6,7 +6,7 @@ network, so its rule is checked wherever the labels are at hand before.
 
 import numpy as np
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 
 CLASSIFIER = "classifier"  # value of reference.extractor
 MAX_CLASSES = 1000  # those of ImageNet; beyond, labels are ids or measurements

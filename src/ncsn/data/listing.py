@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp"),

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ncsn.base.errors import UserError
+from ncsn.base.rng import generator
+from ncsn.config.params import DataParams
 from ncsn.data.images import ImageList, RawSplits, fitted_split, size_text
 from ncsn.data.labels import check_labels
 from ncsn.data.sources import SOURCES
 from ncsn.data.split import Split
 from ncsn.data.statistics import pairwise_distances, split_summary
-from ncsn.errors import UserError
-from ncsn.params import DataParams
-from ncsn.rng import generator
 
 
 class PreparedData(NamedTuple):

@@ -16,10 +16,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ncsn.base.errors import Missing, UserError
+from ncsn.base.npz import MAX_BYTES, MAX_RATIO, NPY_MAGIC, Archive, opened_npz
+from ncsn.base.reading import described, one_line, opened
 from ncsn.data.split import Split
-from ncsn.errors import Missing, UserError
-from ncsn.npz import MAX_BYTES, MAX_RATIO, NPY_MAGIC, Archive, opened_npz
-from ncsn.reading import described, one_line, opened
 
 GZIP_MAGIC = b"\x1f\x8b"
 _IDX_UINT8 = 8

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ncsn.base.outside import existing, located
+from ncsn.config.params import DataParams
 from ncsn.data.download import RemoteFile, fetched_files
 from ncsn.data.folders import read_celeba, read_folder
 from ncsn.data.images import RawSplits, array_images
 from ncsn.data.readers import read_cifar10, read_idx_split, read_npz_splits
 from ncsn.data.remarks import Remarks
 from ncsn.data.split import Split
-from ncsn.outside import existing, located
-from ncsn.params import DataParams
 
 
 class PublicFiles(NamedTuple):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncsn.errors import UserError
-from ncsn.io import REPRO, read_npz, write_npz
-from ncsn.reading import remake_hint
+from ncsn.base.errors import UserError
+from ncsn.base.files import REPRO, read_npz, write_npz
+from ncsn.base.reading import remake_hint
 
 
 class Split(NamedTuple):

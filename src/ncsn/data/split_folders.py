@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _VALIDATION = ("val", "validation")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ncsn.base.rng import generator
 from ncsn.data.split import Split, split_sha256
-from ncsn.rng import generator
 
 MAX_PAIRWISE_POINTS = 10_000  # as NCSNv2 does for large data sets
 _BLOCK = 512  # images at once

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CHUNK = 1 << 16

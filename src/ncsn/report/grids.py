@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ncsn.report.figures import STYLE, in_house_style
+from ncsn.report.run.charts import STYLE, in_house_style
 
 GAP_PX = 2
 PANEL_PX = 580  # two panels stand side by side on the page

@@ -11,15 +11,15 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 
-from ncsn.errors import UserError
-from ncsn.params import PARAMS_FILE, ProjectParams, load_params
-from ncsn.sweep.database import storage_faults
-from ncsn.sweep.findings import best_trials
-from ncsn.sweep.plan import Plan, load_plan
-from ncsn.sweep.read import StudyData, Tried, read_study
-from ncsn.sweep.status import counts, status_lines
-from ncsn.sweep.storage import load_study, open_storage, storage_url, tally
-from ncsn.sweep.study import load_spec, study_names
+from ncsn.base.errors import UserError
+from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
+from ncsn.sweep.results.findings import best_trials
+from ncsn.sweep.results.read import StudyData, Tried, read_study
+from ncsn.sweep.results.status import counts, status_lines
+from ncsn.sweep.search.database import storage_faults
+from ncsn.sweep.search.storage import load_study, open_storage, storage_url, tally
+from ncsn.sweep.studies.plan import Plan, load_plan
+from ncsn.sweep.studies.study import load_spec, study_names
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
@@ -37,10 +37,10 @@ def told_of_storage(command: Callable[[Namespace], None]) -> Callable[[Namespace
 
 def run(args: Namespace) -> None:
     """Runs a study or goes on with it."""
-    from ncsn.sweep.driver import run_study
-    from ncsn.sweep.laboratory import Project
-    from ncsn.sweep.worker import Orders
-    from ncsn.sweep.workspace import checked_source
+    from ncsn.sweep.search.driver import run_study
+    from ncsn.sweep.search.laboratory import Project
+    from ncsn.sweep.search.worker import Orders
+    from ncsn.sweep.trials.workspace import checked_source
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
     root, params, plan = ROOT.resolve(), _params(), _plan(args)
@@ -81,7 +81,7 @@ def list_studies(args: Namespace) -> None:
 
 def apply(args: Namespace) -> None:
     """Writes the values of a trial into params.yaml."""
-    from ncsn.sweep.after import apply_trial
+    from ncsn.sweep.results.winners import apply_trial
 
     data = read_study(_storage(), _plan(args).name)
     tried = _top(data, 1)[0] if args.trial is None else _numbered(data, args.trial)
@@ -92,8 +92,8 @@ def apply(args: Namespace) -> None:
 
 def save(args: Namespace) -> None:
     """Makes the best trials experiments of DVC."""
-    from ncsn.sweep.after import save_experiments
-    from ncsn.sweep.workspace import checked_source
+    from ncsn.sweep.results.winners import save_experiments
+    from ncsn.sweep.trials.workspace import checked_source
 
     checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
     name = _plan(args).name
@@ -105,8 +105,8 @@ def save(args: Namespace) -> None:
 
 def confirm(args: Namespace) -> None:
     """Draws the best trials again with fresh seeds; prints mean and spread."""
-    from ncsn.sweep.confirmed import confirm_trials
-    from ncsn.sweep.workspace import checked_source
+    from ncsn.sweep.results.confirmed import confirm_trials
+    from ncsn.sweep.trials.workspace import checked_source
 
     plan, root = _plan(args), ROOT.resolve()
     checked_source(root, allow_dirty=args.allow_dirty)
@@ -127,7 +127,7 @@ def confirm(args: Namespace) -> None:
 def report(args: Namespace) -> None:
     """Writes the report of a study."""
     from ncsn.report.sweep.write import write_study_report
-    from ncsn.sweep.export import export_study
+    from ncsn.sweep.results.export import export_study
 
     plan, storage = _plan(args), _storage()
     known = optuna.get_all_study_names(storage)

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ncsn.losses import (
+from ncsn.base.rng import generator
+from ncsn.maths.losses import (
     FieldFn,
     fisher_divergence,
     gaussian_projections,
     sliced_score_matching_vr,
 )
-from ncsn.mixtures import GaussianMixture, two_mode_mixture
-from ncsn.nets.mlp import EnergyScore, ScoreMLP
-from ncsn.rng import generator
+from ncsn.maths.mixtures import GaussianMixture, two_mode_mixture
+from ncsn.maths.nets.mlp import EnergyScore, ScoreMLP
 from ncsn.toy.fitting import fitted_losses
 
 NETWORKS = ("direct", "energy")

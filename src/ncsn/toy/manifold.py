@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ncsn.least_loss import smoothed_uniform_information
-from ncsn.losses import gaussian_projections, sliced_score_matching_vr
-from ncsn.nets.mlp import ScoreMLP
-from ncsn.rng import generator
+from ncsn.base.rng import generator
+from ncsn.maths.least_loss import smoothed_uniform_information
+from ncsn.maths.losses import gaussian_projections, sliced_score_matching_vr
+from ncsn.maths.nets.mlp import ScoreMLP
 from ncsn.toy.fitting import fitted_losses
 
 _DIRECTION = (0.8, 0.6)

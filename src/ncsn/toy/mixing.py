@@ -11,12 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ncsn.mixtures import GaussianMixture, two_mode_mixture
-from ncsn.rng import generator
-from ncsn.samplers.annealing import sample
-from ncsn.samplers.langevin import annealed_langevin
+from ncsn.base.rng import generator
+from ncsn.maths.mixtures import GaussianMixture, two_mode_mixture
+from ncsn.maths.samplers.annealing import sample
+from ncsn.maths.samplers.langevin import annealed_langevin
+from ncsn.maths.types import ScoreFn
 from ncsn.toy.density import HALF_WIDTH
-from ncsn.types import ScoreFn
 
 SAMPLERS = ("iid", "langevin", "annealed")
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ncsn.losses import denoising_score_matching, fisher_divergence
-from ncsn.mixtures import GaussianMixture, two_mode_mixture
-from ncsn.nets.mlp import LevelMLPs
-from ncsn.rng import generator
+from ncsn.base.rng import generator
+from ncsn.maths.losses import denoising_score_matching, fisher_divergence
+from ncsn.maths.mixtures import GaussianMixture, two_mode_mixture
+from ncsn.maths.nets.mlp import LevelMLPs
 from ncsn.toy.density import HALF_WIDTH
 from ncsn.toy.fitting import fitted_losses
 from ncsn.toy.mixing import chain, uniform_points, upper_share

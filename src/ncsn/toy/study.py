@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ncsn.keys import level_key
-from ncsn.noise import geometric_sigmas
-from ncsn.params import ToyParams
+from ncsn.base.metric_names import level_key
+from ncsn.config.params import ToyParams
+from ncsn.maths.ladder import geometric_sigmas
 from ncsn.toy.density import DENSE, THIN, DensityStudy, density_study, root_mean_square
 from ncsn.toy.manifold import ManifoldStudy, manifold_study
 from ncsn.toy.mixing import MixingStudy, mixing_study

@@ -10,13 +10,13 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from ncsn.base.files import read_npz
+from ncsn.base.metric_names import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
+from ncsn.base.records import DataRecord, SampleRecord, read_metrics, read_record
+from ncsn.config.params import TrackParams
+from ncsn.config.paths import PathsParams
 from ncsn.data.split import checked_images
-from ncsn.io import read_npz
-from ncsn.keys import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
-from ncsn.params import TrackParams
-from ncsn.paths import PathsParams
-from ncsn.records import DataRecord, SampleRecord, read_metrics, read_record
-from ncsn.times import noted_seconds
+from ncsn.runtime.times import noted_seconds
 from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
 from ncsn.tracking.links import run_record

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from PIL import Image
 
-from ncsn.records import read_log
+from ncsn.base.records import read_log
 
 PREVIEWS = "previews"
 SAMPLES = "samples"

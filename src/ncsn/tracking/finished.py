@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from ncsn.params import PathsParams, TrackParams
+from ncsn.config.params import PathsParams, TrackParams
 from ncsn.tracking.database import reading
 from ncsn.tracking.key import KEY_TAG, MIRROR_TAG, mirror_key, present_key
 from ncsn.tracking.links import run_record

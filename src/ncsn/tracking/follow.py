@@ -1,6 +1,6 @@
 """`python -m ncsn.tracking.follow`: mirrors the growing logs of a training into its run.
 
-`ncsn.follow` starts it beside a training and holds the other end of its standard input. One word
+`live` starts it beside a training and holds the other end of its standard input. One word
 there tells how the training ended; an end without a word means that the training was killed.
 Either way one last pass is made. Nothing that goes wrong here reaches the training.
 """
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ncsn.addresses import masked
-from ncsn.errors import UserError
-from ncsn.params import load_params
+from ncsn.base.addresses import masked
+from ncsn.base.errors import UserError
+from ncsn.config.params import load_params
 from ncsn.tracking.key import present_key
 
 DONE = "done"  # the other stages and `track` come next, so the run stays open

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncsn.dag import configuration_key, contents_key
-from ncsn.params import PathsParams, TrackParams
-from ncsn.records import DataRecord, read_record
+from ncsn.base.records import DataRecord, read_record
+from ncsn.config.params import PathsParams, TrackParams
+from ncsn.config.paths import FINGERPRINTS
+from ncsn.runtime.dag import configuration_key, contents_key
 
 KEY_TAG, MIRROR_TAG = "ncsn.key", "ncsn.mirror"
 
@@ -26,9 +27,9 @@ def mirror_key(paths: PathsParams, track: TrackParams) -> str:
 
     Arrays and networks are left out, since reading them takes long; they change with these.
     """
-    own = sorted(Path(__file__).parent.glob("*.py"))
+    code = Path(FINGERPRINTS, "track.json")
     numbers = (paths.data_summary, paths.reference_summary, paths.train_log, paths.sample_summary)
-    files = [*own, *map(Path, (*numbers, paths.oracle_metrics, paths.metrics))]
+    files = [code, *map(Path, (*numbers, paths.oracle_metrics, paths.metrics))]
     return contents_key([path for path in files if path.exists()], json.dumps(track.log_model))
 
 

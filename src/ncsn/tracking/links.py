@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from ncsn.keys import FID
+from ncsn.base.metric_names import FID
 
 _MODE = "workflowType=machine_learning"
 

@@ -20,7 +20,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import ncsn
-from ncsn.io import file_sha256
+from ncsn.base.files import file_sha256
 from ncsn.tracking.results import dotted
 from ncsn.tracking.store import Store, store_lock
 
@@ -120,7 +120,10 @@ def _save_model(folder: Path, network: Network, description: Model) -> None:
 
 def _write_weights(checkpoint: Path, target: Path) -> None:
     """Writes a checkpoint without what only training needs."""
-    from ncsn.checkpoint import load_checkpoint, save_checkpoint  # torch: only for a new model
+    from ncsn.train.checkpoint import (  # torch: only for a new model
+        load_checkpoint,
+        save_checkpoint,
+    )
 
     whole = load_checkpoint(checkpoint)
     save_checkpoint(target, dataclasses.replace(whole, net={}, optimizer={}))

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from ncsn.addresses import TRACKING, masked
-from ncsn.outside import main_project
-from ncsn.params import TrackParams
+from ncsn.base.addresses import TRACKING, masked
+from ncsn.base.outside import main_project
+from ncsn.config.params import TrackParams
 
 SQLITE = "sqlite:///"
 

@@ -11,8 +11,8 @@ from typing import ParamSpec, TypeVar
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
-from ncsn.addresses import masked
-from ncsn.errors import UserError
+from ncsn.base.addresses import masked
+from ncsn.base.errors import UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ncsn.build.score_net import build_trained_net
-from ncsn.checkpoint import load_checkpoint
+from ncsn.builders.score_net import build_trained_net
+from ncsn.train.checkpoint import load_checkpoint
 
 
 class ScoreModel:

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from ncsn.addresses import STORAGE, masked
-from ncsn.errors import UserError
-from ncsn.params import TrackParams
+from ncsn.base.addresses import STORAGE, masked
+from ncsn.base.errors import UserError
+from ncsn.config.params import TrackParams
 from ncsn.tracking.database import is_absent
 from ncsn.tracking.links import (
     artifact_link,

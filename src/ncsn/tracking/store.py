@@ -20,10 +20,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from ncsn.addresses import masked
-from ncsn.errors import UserError
-from ncsn.io import whole_file
-from ncsn.params import TrackParams
+from ncsn.base.addresses import masked
+from ncsn.base.errors import UserError
+from ncsn.base.files import whole_file
+from ncsn.config.params import TrackParams
 from ncsn.tracking.database import artifacts_fault, database_fault, is_absent, relocate
 from ncsn.tracking.place import SQLITE, artifact_folder, database_path, refusal, store_uri
 

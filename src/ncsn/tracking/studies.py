@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
-from ncsn import keys
+from ncsn.base import metric_names as keys
+from ncsn.base.files import read_npz
+from ncsn.base.records import read_log
+from ncsn.base.trial_record import TrialRecord
+from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
-from ncsn.io import read_npz
-from ncsn.params import TrackParams
-from ncsn.records import read_log
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
@@ -27,7 +28,6 @@ from ncsn.tracking.results import image_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
-from ncsn.trial_record import TrialRecord
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"

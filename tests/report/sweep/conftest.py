@@ -12,8 +12,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from ncsn.sweep.export import export_study
-from ncsn.trial_record import TrialRecord
+from ncsn.base.trial_record import TrialRecord
+from ncsn.sweep.results.export import export_study
 
 AXES: dict[str, dict[str, Any]] = {
     "sampler.epsilon": {"type": "float", "low": 1e-6, "high": 1e-2, "log": True},

@@ -9,10 +9,10 @@ from typing import Any
 import optuna
 import pytest
 
-from ncsn.errors import UserError
-from ncsn.io import read_json
-from ncsn.sweep.export import export_study
-from ncsn.sweep.read import read_study
+from ncsn.base.errors import UserError
+from ncsn.base.files import read_json
+from ncsn.sweep.results.export import export_study
+from ncsn.sweep.results.read import read_study
 
 Exported = Callable[[optuna.Study], Path]
 

@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
-from ncsn.errors import UserError
+from ncsn.base.errors import UserError
 from ncsn.report.sweep.agreement import comparison
 from ncsn.report.sweep.charts import strongest_pair
 from ncsn.report.sweep.inputs import metric_title, read_exported, spread

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ncsn import keys
-from ncsn.errors import UserError
-from ncsn.reading import one_line, read_text, remake_hint
-from ncsn.records import StudyRecord, read_record
-from ncsn.trial_record import STUDY_FILE, TRIALS_FILE
+from ncsn.base import metric_names as keys
+from ncsn.base.errors import UserError
+from ncsn.base.reading import one_line, read_text, remake_hint
+from ncsn.base.records import StudyRecord, read_record
+from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
 
 MAKER = "`python pipeline/sweep.py report STUDY`"
 EVALUATIONS = "sample/network_evaluations_per_image"

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncsn.report.figures import FAINT, LINE, in_house_style
+from ncsn.base.trial_record import EDGE_SHARE
+from ncsn.report.run.charts import FAINT, LINE, in_house_style
 from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, spread, trained
 from ncsn.report.sweep.scales import (
     MARKS,
@@ -26,7 +27,6 @@ from ncsn.report.sweep.scales import (
     positions,
     value_axis,
 )
-from ncsn.trial_record import EDGE_SHARE
 
 MAX_BINS, MIN_IN_BIN = 6, 4
 _JITTER = 0.12  # of the distance between two choices

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ncsn.report.page import number
+from ncsn.report.run.page import number
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.inputs import SweepStudy, metric_title
 from ncsn.report.template import page_template

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ncsn.io import whole_file
-from ncsn.report.figures import png_bytes
+from ncsn.base.files import whole_file
+from ncsn.base.trial_record import STUDY_FILE
+from ncsn.report.run.charts import png_bytes
 from ncsn.report.sweep.agreement import Comparison, amortised_sibling, comparison
 from ncsn.report.sweep.charts import (
     MIN_PAIR,
@@ -21,7 +22,6 @@ from ncsn.report.sweep.charts import (
 from ncsn.report.sweep.inputs import SweepStudy, read_exported
 from ncsn.report.sweep.marginals import plot_marginal
 from ncsn.report.sweep.page import render_study
-from ncsn.trial_record import STUDY_FILE
 
 PAGE = "index.html"
 ORACLE_SUFFIX = "-oracle"

@@ -1,0 +1,112 @@
+"""How every script in pipeline/ starts and ends: errors without tracebacks, no orphans.
+
+`dvc repro` killed with SIGKILL leaves its stage running, and that orphan goes on writing the same
+outputs beside the next `dvc repro`. A stage therefore asks the kernel to be killed together with
+its parent.
+"""
+
+import ctypes
+import errno
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from ncsn.base.addresses import masked
+from ncsn.base.errors import Diverged, UserError
+from ncsn.base.outside import main_project
+from ncsn.base.secrets_file import take_secrets
+
+MISTAKE, DIVERGED = 2, 3  # exit statuses
+_AGAIN = "and run the same command again"
+_IN_THE_WAY = "something else has this name; move it away"
+_ADVICE = {
+    errno.ENOSPC: f"the disk is full; free some space {_AGAIN}",
+    errno.EDQUOT: f"your share of the disk is used up; free some space {_AGAIN}",
+    errno.EROFS: f"the disk is mounted for reading only; make it writable {_AGAIN}",
+    errno.EACCES: f"you may not read or write it; change its permissions {_AGAIN}",
+    errno.EPERM: f"the system forbids it; change its owner or permissions {_AGAIN}",
+    errno.EMFILE: f"too many open files; allow more with `ulimit -n 4096` {_AGAIN}",
+    errno.ENFILE: f"too many open files on this machine; end other programs {_AGAIN}",
+    errno.ENAMETOOLONG: "the name is too long; shorten it, or move the project up",
+    errno.EIO: f"the disk failed; check it {_AGAIN}",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+}
+_PR_SET_PDEATHSIG = 1
+# bound here: a process that has just been forked should call as little as it can
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
+
+
+def entry(main: Callable[[], None]) -> None:
+    """Runs `main` and turns a user's mistake into one line on stderr and exit status 2.
+
+    So it does with a place that cannot be written, such as a full disk. Values under which the
+    numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits with 130, a reader of
+    the output that has gone (`| head`) with 141. Any other exception keeps its traceback: it is a
+    fault of ours. No password is shown.
+    """
+    sys.excepthook = masked_traceback
+    if "DVC_STAGE" in os.environ:
+        die_with_parent(os.getppid())
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what no terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        take_secrets(main_project())
+        main()
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {masked(str(error))}", file=sys.stderr)
+        sys.exit(DIVERGED if isinstance(error, Diverged) else MISTAKE)
+    except KeyboardInterrupt:
+        print("stopped; run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        sys.exit(141)
+    except (OSError, RuntimeError) as error:
+        refusal = refusal_of_place(error)
+        if refusal is None:
+            raise
+        print(f"error: {masked(refusal)}", file=sys.stderr)
+        sys.exit(MISTAKE)
+
+
+def refusal_of_place(error: BaseException) -> str | None:
+    """Returns the file that could not be read or written, why, and what to do; None if not that.
+
+    Args:
+        error: an OSError, or what a library raised because of one, as `torch.save` does.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno in _ADVICE):
+        cause = cause.__cause__ or cause.__context__
+    if not isinstance(cause, OSError):
+        return None
+    name = cause.filename2 or cause.filename or f"a file of {Path.cwd()}"
+    return f"{os.fsdecode(name)}: {_ADVICE[cause.errno or 0]}"
+
+
+def masked_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints an exception as Python does, without passwords; the `sys.excepthook` of scripts."""
+    print(masked("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def die_with_parent(parent: int) -> None:
+    """Asks the kernel (Linux) to kill this process when the thread that started it ends.
+
+    Args:
+        parent: process id of the parent; when it is gone already, this process ends at once.
+    """
+    if _PRCTL is None:
+        return
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        os.kill(os.getpid(), signal.SIGKILL)

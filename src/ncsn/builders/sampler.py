@@ -1,0 +1,34 @@
+"""From the section sampler to a chain."""
+
+from torch import Tensor
+
+from ncsn.config.params import SamplerParams
+from ncsn.maths.samplers.annealing import Kernel
+from ncsn.maths.samplers.consistent import consistent_annealed
+from ncsn.maths.samplers.langevin import annealed_langevin
+
+
+def build_sampler(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    """Returns the chain of the section sampler on a ladder."""
+    return _SAMPLERS[params.name](params, sigmas)
+
+
+def _annealed_langevin(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    return annealed_langevin(
+        sigmas,
+        epsilon=params.epsilon,
+        steps_per_level=params.steps_per_level,
+        final_denoise=params.final_denoise,
+    )
+
+
+def _consistent_annealed(params: SamplerParams, sigmas: Tensor) -> Kernel:
+    return consistent_annealed(sigmas, epsilon=params.epsilon, final_denoise=params.final_denoise)
+
+
+_SAMPLERS = {"annealed_langevin": _annealed_langevin, "consistent_annealed": _consistent_annealed}
+
+
+def evaluations_per_image(params: SamplerParams, num_levels: int) -> int:
+    """Network evaluations that one image costs."""
+    return num_levels * params.steps_per_level + params.final_denoise

@@ -1,0 +1,97 @@
+"""What params.yaml asks for against what the data have, told before the first second of training.
+
+Stages that run early call `check_counts`, whichever sections decide their own results: a size of a
+late stage that cannot be met ends the pipeline at its start. It decides whether a stage runs and
+never what it leaves.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+from ncsn.base.errors import UserError
+from ncsn.base.progress import notice
+from ncsn.config.params import (
+    PARAMS_FILE,
+    NoiseParams,
+    Params,
+    SamplerParams,
+    SizeLimit,
+    load_params,
+)
+
+MAX_PIXELS = 4096  # numbers of an image: the eigenvalues of a larger covariance take hours
+_SECTIONS = ("reference", "noise", "train", "sampler", "illustrate", "neighbours", "evaluate")
+
+
+def check_counts(num_train: int, num_test: int, image_shape: Sequence[int]) -> None:
+    """Holds params.yaml against the prepared data, and says when its chain is unstable.
+
+    Args:
+        num_train: images of the train split.
+        num_test: images of the test split.
+        image_shape: of one image, in any order of its axes.
+
+    Raises:
+        UserError: something needs more or smaller images; a line for each.
+    """
+    params = load_params(*_SECTIONS)
+    problems = []
+    for key, most, reason in data_limits(params, num_train, num_test):
+        section, name = key.split(".")
+        value = getattr(getattr(params, section), name)
+        if value > most:
+            problems.append(f"{key} (value {value}): must be at most {most}{reason}")
+    problems += _too_large(params, prod(image_shape))
+    if problems:
+        raise UserError(f"{PARAMS_FILE}: " + "\n       ".join(problems))
+    notice_unstable_step(params.noise, params.sampler)
+
+
+def data_limits(params: Params, num_train: int, num_test: int) -> list[SizeLimit]:
+    """Returns the most that the data allow of every count that needs their images."""
+    num_reference = {"train": num_train, "test": num_test}[params.reference.split]
+    reference = f"the {num_reference} images of the {params.reference.split} split"
+    against = f"{reference}, which reference.split takes"
+    return [
+        SizeLimit("evaluate.kid_subset_size", num_reference, f", {against}"),
+        SizeLimit("evaluate.prc_neighborhood", num_reference - 1, f", less than {against}"),
+        SizeLimit("illustrate.num_inpainted", num_test, ", the images of the test split"),
+        SizeLimit("neighbours.num_neighbours", num_train, ", the images of the train split"),
+    ]
+
+
+def unstable_step(noise: NoiseParams, sampler: SamplerParams) -> str | None:
+    """Returns what is wrong with a step beyond the stable bound, None for one below it.
+
+    With alpha_i = epsilon sigma_i^2 / sigma_L^2 a chain on N(0, sigma_i^2) settles at the variance
+    sigma_i^2 / (1 - epsilon / (4 sigma_L^2)), at every level, and only for epsilon < 4 sigma_L^2.
+    """
+    bound = 4 * noise.sigma_min**2
+    if sampler.epsilon < bound:
+        return None
+    given, limit = (
+        f"sampler.epsilon (value {sampler.epsilon:g})",
+        f"4 noise.sigma_min^2 = {bound:g}",
+    )
+    return f"{given} is not below {limit}: the Langevin chain diverges, the images may be noise"
+
+
+def notice_unstable_step(noise: NoiseParams, sampler: SamplerParams) -> None:
+    """Says on stderr when the step lies beyond the stable bound; studies go there on purpose."""
+    if problem := unstable_step(noise, sampler):
+        notice(problem)
+
+
+def _too_large(params: Params, size: int) -> list[str]:
+    if size <= MAX_PIXELS:
+        return []
+    rule = (
+        f"images have {size} numbers, more than the {MAX_PIXELS} of a pixel covariance; set it to"
+    )
+    asked = {
+        f"reference.pixel_frechet (value true): {rule} false": params.reference.pixel_frechet,
+        f"train.frechet_samples (value {params.train.frechet_samples}): {rule} 0": (
+            params.train.frechet_samples > 0
+        ),
+    }
+    return [line for line, wanted in asked.items() if wanted]

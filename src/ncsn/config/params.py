@@ -1,0 +1,260 @@
+"""params.yaml as one typed, frozen object: the sections together, loading and complaints.
+
+The whole file is checked before any work starts, but a script gets only the sections it names
+(those that dvc.yaml lists for its stage). Classes of the sections: `sections`; the file itself is
+read by `yaml_file`.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError, model_validator
+
+from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
+from ncsn.base.errors import UserError, nearest, shown
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
+from ncsn.config.sections.complaints import complaint
+from ncsn.config.sections.kinds import Section
+from ncsn.config.sections.shared import (
+    BaseParams,
+    DataParams,
+    ModelParams,
+    NoiseParams,
+    SamplerParams,
+)
+from ncsn.config.sections.stages import (
+    EvaluateParams,
+    IllustrateParams,
+    NeighboursParams,
+    OracleParams,
+    ReferenceParams,
+    ReportParams,
+    SampleParams,
+    SweepParams,
+    ToyParams,
+    TrackParams,
+    TrainParams,
+)
+
+PARAMS_FILE = Path("params.yaml")
+_LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels
+_MOST_COMPLETIONS = 100_000
+_MOST_EVALUATIONS = 10_000_000
+_ELSEWHERE = {"sweep.storage": STORAGE, "track.uri": TRACKING}  # of an address with a password
+
+
+class Params(Section):
+    """The whole file."""
+
+    base: BaseParams
+    data: DataParams
+    reference: ReferenceParams
+    noise: NoiseParams
+    model: ModelParams
+    train: TrainParams
+    sampler: SamplerParams
+    sample: SampleParams
+    oracle: OracleParams
+    illustrate: IllustrateParams
+    neighbours: NeighboursParams
+    evaluate: EvaluateParams
+    report: ReportParams
+    track: TrackParams
+    sweep: SweepParams
+    toy: ToyParams
+
+    @model_validator(mode="after")
+    def _keep_the_rules_between_sections(self) -> Self:
+        for rule in (_sigmas_for_the_network, _consistent_step, _weights_in_fp32, _sizes):
+            rule(self)
+        return self
+
+
+def _sigmas_for_the_network(params: Params) -> None:
+    if params.noise.training == "continuous" and params.model.name == "ncsn":
+        rule = "must be 'ncsnv2', whose score is s(x) / sigma"
+        raise ValueError(f"model.name: {rule}, where noise.training is 'continuous'")
+
+
+def _consistent_step(params: Params) -> None:
+    """The range of arXiv 2009.05475: 1 - gamma < epsilon / (2 sigma_L^2) < 1 + gamma."""
+    if params.sampler.name != "consistent_annealed":
+        return
+    noise, gamma = params.noise, 1.0
+    if noise.num_levels > 1:
+        gamma = (noise.sigma_min / noise.sigma_max) ** (1 / (noise.num_levels - 1))
+    low, high = (2 * noise.sigma_min**2 * (1 + side * gamma) for side in (-1, 1))
+    if not low < params.sampler.epsilon < high:
+        rule = f"must lie between {low:.4g} and {high:.4g} for consistent_annealed"
+        raise ValueError(f"sampler.epsilon: {rule} on this ladder")
+
+
+def _weights_in_fp32(params: Params) -> None:
+    noise, power = params.noise, params.train.weight_power
+    sigmas = [noise.sigma_max, noise.sigma_min]
+    if noise.training == "continuous":
+        sigmas = [noise.range_max, noise.range_min]
+    for sigma in sigmas:
+        if not _LEAST_WEIGHT <= sigma**power <= 1 / _LEAST_WEIGHT:
+            limits = f"between {_LEAST_WEIGHT:g} and {1 / _LEAST_WEIGHT:g}"
+            rule = f"must keep sigma ** weight_power {limits} in fp32, at sigma {sigma:g} too"
+            raise ValueError(f"train.weight_power: {rule}")
+
+
+def _sizes(params: Params) -> None:
+    for key, most, of in size_limits(params):
+        section, name = key.split(".")
+        if getattr(getattr(params, section), name) > most:
+            raise ValueError(f"{key}: must be at most {most}{of}")
+
+
+class SizeLimit(NamedTuple):
+    """The most that a count can be: dotted key, limit, and what the limit is made of."""
+
+    key: str
+    most: int
+    reason: str
+
+
+def size_limits(params: Params) -> list[SizeLimit]:
+    """Returns what params.yaml alone tells of counts; `data_limits` has those of the data."""
+    drawn, from_oracle = params.sample.num_samples, params.oracle.num_samples
+    levels, completions = params.noise.num_levels, params.illustrate.num_completions
+    samples, oracle = ", sample.num_samples", ", oracle.num_samples"
+    return [
+        SizeLimit("evaluate.kid_subset_size", drawn, samples),
+        SizeLimit("evaluate.kid_subset_size", from_oracle, oracle),
+        SizeLimit("evaluate.prc_neighborhood", drawn - 1, f": less than{samples[1:]}"),
+        SizeLimit("evaluate.prc_neighborhood", from_oracle - 1, f": less than{oracle[1:]}"),
+        SizeLimit("neighbours.num_samples", drawn, samples),
+        SizeLimit("sample.num_trajectory_images", drawn, samples),
+        SizeLimit(
+            "sample.num_trajectory_images",
+            params.sample.block_size,
+            ", sample.block_size: all are of the first block",
+        ),
+        SizeLimit(
+            "illustrate.num_inpainted",
+            max(1, _MOST_COMPLETIONS // completions),
+            f" with {completions} completions of each: all are drawn at once",
+        ),
+        SizeLimit(
+            "sampler.steps_per_level",
+            _MOST_EVALUATIONS // levels,
+            f" on {levels} levels: {_MOST_EVALUATIONS} network evaluations of every image",
+        ),
+    ]
+
+
+class ProjectParams(Params):
+    """The sections of params.yaml, and beside them the paths of dvc.yaml."""
+
+    paths: PathsParams
+
+
+def load_params(*names: str, path: str | Path = PARAMS_FILE) -> ProjectParams:
+    """Checks all of `path` and returns the sections `names`; others do not exist on the result.
+
+    The section `paths` comes from the dvc.yaml beside `path`.
+
+    Raises:
+        UserError: a file is missing or not YAML, or a key is unknown, missing, mistyped or out
+        of range.
+    """
+    params = checked_params(read_yaml(path), path)
+    sections = {name: getattr(params, name) for name in names if name != PATHS}
+    if PATHS in names:
+        sections[PATHS] = load_paths(Path(path).parent)
+    return ProjectParams.model_construct(**sections)
+
+
+def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:
+    """Returns `values` as Params; a UserError lists every broken rule, one a line."""
+    lines = list(_passwords(values).values())
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        lines += [masked(_complaint(dict(problem))) for problem in error.errors()]
+    if lines:
+        raise UserError(f"{path}: " + "\n       ".join(lines))
+    return params
+
+
+def known_keys() -> list[str]:
+    """Returns every dotted key of params.yaml, in the order of the file."""
+    return [
+        f"{section}.{key}"
+        for section, field in Params.model_fields.items()
+        for key in _fields(field.annotation)
+    ]
+
+
+def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
+    """Returns what is wrong with the one value of dotted `key`, None when nothing is.
+
+    Rules that join several keys do not count: the others may still change.
+    """
+    section, _, name = key.partition(".")
+    passwords = _passwords(values)
+    if key in passwords:
+        return passwords[key]
+    try:
+        Params.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["loc"][:2] == (section, name):
+                return masked(_complaint(dict(problem)))
+    return None
+
+
+def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each dotted key whose value is an address with a password."""
+    found = {}
+    for section, content in values.items():
+        for name, value in content.items() if isinstance(content, Mapping) else ():
+            key, texts = f"{section}.{name}", value if isinstance(value, list) else [value]
+            hidden = [
+                masked(text) for text in texts if isinstance(text, str) and has_password(text)
+            ]
+            if hidden:
+                found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
+    return found
+
+
+def _way_of(key: str) -> str:
+    """The rule, and where an address with a password belongs."""
+    rule = "must not hold a password, since params.yaml is shown and stored"
+    if key not in _ELSEWHERE:
+        return rule
+    place = f"the environment or in {SECRETS_FILE}, which git ignores"
+    return f"{rule}; set {_ELSEWHERE[key]} in {place}"
+
+
+def _complaint(problem: dict[str, Any]) -> str:
+    """One broken rule: dotted key, value, rule and, for an unknown key, the nearest valid one."""
+    location = [str(part) for part in problem["loc"]]
+    key, kind = ".".join(location), problem["type"]
+    if kind == "extra_forbidden" and location == [PATHS]:
+        return f"{key}: no section of this file; paths stand in {DVC_FILE}, under vars. Delete it"
+    if kind == "extra_forbidden":
+        choices = list(Params.model_fields) if len(location) == 1 else known_keys()
+        return f"{key} (value {shown(problem['input'])}): no such key.{nearest(key, choices)}"
+    if kind == "missing":
+        return f"{key}: missing; every key of params.yaml must be given"
+    if (
+        kind == "value_error"
+    ):  # a rule across fields; its message starts with the one that breaks it
+        field, _, rule = str(problem["ctx"]["error"]).partition(": ")
+        value = problem["input"]
+        for part in field.split("."):
+            value = value[part]
+        return f"{'.'.join([*location, field])} (value {shown(value)}): {rule}"
+    return complaint(key, problem)
+
+
+def _fields(section: Any) -> Iterable[str]:
+    return (
+        section.model_fields if isinstance(section, type) and issubclass(section, Section) else ()
+    )

@@ -1,0 +1,69 @@
+"""Generated images measured against the reference folder."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ncsn.base import metric_names as keys
+from ncsn.base.errors import UserError
+from ncsn.base.files import read_npz
+from ncsn.config.params import EvaluateParams
+from ncsn.data.split import checked_images
+from ncsn.evaluate.metrics import evaluate_features, pixel_statistics, statistics_distance
+from ncsn.evaluate.reference import Reference, Summary
+from ncsn.evaluate.torch_fidelity import extract_features, metric_layers
+
+
+def evaluate_images(
+    images: np.ndarray,
+    reference: Reference,
+    params: EvaluateParams,
+    seed: int,
+    device: torch.device,
+) -> Summary:
+    """Returns all metrics of generated images with their conditions, by the `eval/` keys.
+
+    The Inception Score is left out where the extractor is cut before its class scores.
+
+    Args:
+        images: uint8 (N,H,W,C), of the size of the reference images.
+        reference: what they are compared with.
+        params: sizes inside the metrics.
+        seed: names the random subsets inside the metrics.
+        device: where the extractor runs.
+
+    Returns:
+        Numbers, counts, and as strings the extractor, its layer and the hash of its weights.
+
+    Raises:
+        UserError: images of another size or type, or too few.
+    """
+    shape, dtype, expected = list(images.shape[1:]), images.dtype, reference.key["image_shape"]
+    if shape != expected or dtype != np.uint8:
+        raise UserError(
+            f"samples are {dtype} images of shape {shape}, those of the reference uint8 of shape"
+            f" {expected} (H,W,C); make both from the same data: `dvc repro`"
+        )
+    extractor, feature_layer = reference.key["extractor"], reference.key["feature_layer"]
+    layers = metric_layers(extractor, feature_layer)
+    names = [name for name in layers if name is not None]
+    outputs = extract_features(images, extractor, names, reference.weights, device)
+    logits = outputs[layers.logits] if layers.logits else None
+    metrics: Summary = {
+        keys.EXTRACTOR: extractor,
+        keys.FEATURE_LAYER: feature_layer,
+        keys.WEIGHTS_SHA256: reference.key["weights_sha256"],
+    }
+    metrics |= evaluate_features(
+        outputs[layers.features], reference.features, logits, reference.statistics, params, seed
+    )
+    if reference.pixels is not None:
+        distance = statistics_distance(pixel_statistics(images), reference.pixels)
+        metrics[keys.PIXEL_FRECHET] = distance
+    return metrics
+
+
+def read_samples(path: str | Path) -> np.ndarray:
+    """Returns the array `arr_0` of a .npz archive: generated images, uint8 (N,H,W,C)."""
+    return checked_images(read_npz(path), "arr_0", path)

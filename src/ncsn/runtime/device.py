@@ -1,0 +1,45 @@
+"""The device that params.yaml asks for, and how it multiplies fp32 numbers."""
+
+import ctypes
+import sys
+
+import torch
+
+from ncsn.base.errors import UserError
+from ncsn.config.params import BaseParams
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+
+
+def build_device(params: BaseParams) -> torch.device:
+    """Returns base.device; `auto` is the GPU where there is one.
+
+    A GPU multiplies fp32 matrices and convolutions as TF32 from then on: 10 bits of each factor,
+    sums in fp32. CPUs are not concerned.
+
+    Raises:
+        UserError: the device is not on this machine.
+    """
+    _keep_freed_memory()
+    name = params.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"params.yaml: base.device (value '{params.device}'): "
+            f"this machine has {torch.cuda.device_count()} CUDA devices. Use 'auto' or 'cpu'"
+        )
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+    return device
+
+
+def _keep_freed_memory() -> None:
+    """Asks glibc to reuse freed memory: a training step at 28x28 else takes 19,000 page faults."""
+    if sys.platform.startswith("linux"):
+        allocator = ctypes.CDLL(None)
+        if hasattr(allocator, "mallopt"):
+            allocator.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+            allocator.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,0 +1,121 @@
+"""Memory that runs out: the same work in smaller parts, with a notice, instead of an end.
+
+Only torch.OutOfMemoryError counts, which GPUs raise. The results are those of the whole, up to the
+order of sums.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ncsn.base.errors import UserError
+from ncsn.base.progress import notice
+from ncsn.maths.types import Objective, ScoreFn
+
+Result = TypeVar("Result")
+
+
+def halving(call: Callable[[int], Result], size: int, what: str) -> tuple[Result, int]:
+    """Calls `call(size)` with ever smaller sizes until memory suffices.
+
+    Args:
+        call: must be repeatable; raises torch.OutOfMemoryError where `size` is too large.
+        size: the first one tried.
+        what: names the work in messages.
+
+    Returns:
+        The result and the size that it was had with.
+
+    Raises:
+        UserError: not even size 1 fits.
+    """
+    while True:
+        try:
+            return call(size), size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise UserError(
+                    f"{what}: one image at a time does not fit into the device's memory; "
+                    "set base.device (params.yaml) to 'cpu' or take a smaller network"
+                ) from None
+        size //= 2  # outside of `except`, whose traceback keeps tensors alive
+        _free_memory()
+        notice(f"{what}: out of memory, going on with {size} images at once")
+
+
+def in_parts(score_fn: ScoreFn, what: str) -> ScoreFn:
+    """Returns `score_fn` for any batch: where memory runs out, in parts that fit from then on.
+
+    The chain around it sees the same scores and draws the same noise.
+    """
+    limit: int | None = None
+
+    def scores(x: Tensor, level: Tensor) -> Tensor:
+        nonlocal limit
+
+        def by(size: int) -> Tensor:
+            if size >= len(x):
+                return score_fn(x, level)
+            pairs = zip(x.split(size), level.split(size), strict=True)
+            return torch.cat([score_fn(*pair).clone() for pair in pairs])
+
+        size = min(len(x), limit or len(x))
+        result, fitting = halving(by, size, what)
+        if fitting < size:
+            limit = fitting
+        return result
+
+    return scores
+
+
+class Gradients:
+    """Gradients of a batch's mean loss, in as many parts as memory asks for.
+
+    Args:
+        net: whose parameters receive them.
+        keep_buffers: gradients stay where they are, filled with zeros. CUDA graphs ask for it:
+            gradients that they make lie in memory that the next replay overwrites.
+    """
+
+    def __init__(self, net: nn.Module, *, keep_buffers: bool = False):
+        self.net, self.keep_buffers, self.size = net, keep_buffers, sys.maxsize
+        if keep_buffers:
+            for parameter in net.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+
+    def compute(
+        self, objective: Objective, score_fn: ScoreFn, x: Tensor, level: Tensor, z: Tensor
+    ) -> Tensor:
+        """Returns the losses, shape (B,); the gradients of their mean lie in the parameters.
+
+        Args:
+            objective: maps (score_fn, x, level, z) to one loss an image.
+            score_fn: the network.
+            x: clean images, shape (B, C, H, W).
+            level: noise levels, shape (B,).
+            z: noise, shape (B, C, H, W).
+
+        Raises:
+            UserError: not even one image fits into memory.
+        """
+
+        def by(size: int) -> Tensor:
+            self.net.zero_grad(set_to_none=not self.keep_buffers)
+            parts = zip(x.split(size), level.split(size), z.split(size), strict=True)
+            return torch.cat([self._backward(objective(score_fn, *p), len(x)) for p in parts])
+
+        losses, self.size = halving(by, min(self.size, len(x)), "training")
+        return losses
+
+    @staticmethod
+    def _backward(losses: Tensor, batch_size: int) -> Tensor:
+        (losses.sum() / batch_size).backward()
+        return losses.detach()
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,77 @@
+"""From a study's words to Optuna's samplers and pruners, and what a pruner is told.
+
+Training writes a row of its log as it goes; the same rows are replayed when it came from the
+cache, so a pruner knows the curve of every trial.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna import pruners, samplers
+
+from ncsn.sweep.studies.study import PrunerSpec, SamplerSpec
+
+OnRow = Callable[[Mapping[str, Any]], bool]
+
+
+def built_sampler(spec: SamplerSpec, worker: int, num_trials: int) -> samplers.BaseSampler:
+    """Returns a worker's sampler.
+
+    Args:
+        spec: the study's.
+        worker: its number; two workers with one seed would draw the same first points.
+        num_trials: of the study so far; a study that goes on would repeat its first points.
+    """
+    seed = spec.seed + 1000 * num_trials + worker
+    if spec.name == "tpe":
+        return samplers.TPESampler(seed=seed)
+    if spec.name == "gp":
+        return samplers.GPSampler(seed=seed)
+    if spec.name == "nsga2":
+        return samplers.NSGAIISampler(seed=seed, population_size=16)
+    if spec.name == "qmc":  # one sequence for all workers, its next point is kept in the study
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return samplers.QMCSampler(
+                qmc_type="sobol",
+                scramble=True,
+                seed=spec.seed,
+                independent_sampler=samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+                warn_asynchronous_seeding=False,
+            )
+    return samplers.RandomSampler(seed=seed)  # a grid's points are all in the queue
+
+
+def built_pruner(spec: PrunerSpec) -> pruners.BasePruner:
+    """Returns the study's pruner; steps are training steps."""
+    if spec.name == "none":
+        return pruners.NopPruner()
+    if spec.name == "hyperband":
+        return pruners.HyperbandPruner(min_resource=max(1, spec.warmup_steps))
+    percentile = 50.0 if spec.name == "median" else spec.percentile
+    return pruners.PercentilePruner(
+        percentile, n_startup_trials=spec.startup_trials, n_warmup_steps=spec.warmup_steps
+    )
+
+
+def reporting(trial: optuna.Trial, spec: PrunerSpec) -> OnRow | None:
+    """Returns what is told every row of the training log and says whether to stop.
+
+    None where nothing is pruned. A row that is not a number is left to the training stage, which
+    ends with the reason.
+    """
+    if spec.name == "none":
+        return None
+
+    def on_row(row: Mapping[str, Any]) -> bool:
+        value = row.get(spec.metric)
+        if value is None or not math.isfinite(value):
+            return False
+        trial.report(float(value), int(row["step"]))
+        return trial.should_prune()
+
+    return on_row

@@ -1,0 +1,66 @@
+"""The study in MLflow, as far as MLflow will have it: a fault there is a warning, never an end."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ncsn.base.addresses import masked
+from ncsn.base.trial_record import TrialRecord
+from ncsn.config.params import TrackParams
+from ncsn.sweep.studies.plan import Plan
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A parent run that trials are published to, or nothing at all."""
+
+    run: Any
+
+    @classmethod
+    def opened(cls, track: TrackParams | None, plan: Plan, root: Path) -> Self:
+        """Opens the parent run; importing MLflow takes seconds, so only where it is wanted."""
+        if track is None:
+            return cls(None)
+
+        def open_run() -> Any:
+            from ncsn.tracking.studies import open_study_run
+
+            return open_study_run(track, plan.name, plan.spec.model_dump(mode="json"), root)
+
+        return cls(_guarded(open_run))
+
+    def publish(self, record: TrialRecord) -> str | None:
+        """Publishes a trial and returns the id of its run, None where there is none."""
+        if self.run is None:
+            return None
+        from ncsn.tracking.studies import publish_trial
+
+        return _guarded(lambda: publish_trial(self.run, record))
+
+    def close(self, counted: Mapping[str, float], *, interrupted: bool) -> None:
+        """Ends the parent run with numbers of the whole study."""
+        if self.run is None:
+            return
+        from ncsn.tracking.studies import close_study_run
+
+        status = "KILLED" if interrupted else "FINISHED"
+        _guarded(lambda: close_study_run(self.run, status, counted))
+
+    def links(self, objective: str, largest: bool) -> list[str]:
+        """Returns lines with the study's pages in MLflow."""
+        if self.run is None:
+            return []
+        from ncsn.tracking.studies import study_links
+
+        return _guarded(lambda: study_links(self.run, objective, largest)) or []
+
+
+def _guarded(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except Exception as error:
+        line = masked(str(error).partition("\n")[0])
+        print(f"warning: MLflow has not got it: {line}", file=sys.stderr, flush=True)
+        return None

@@ -1,0 +1,116 @@
+"""The Inception path on real images, and its weights: given, missing, broken, offline.
+
+The weights come from `shared/tools`: they end at layer 768, so no published FID can be had.
+"""
+
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ncsn.base import metric_names as keys
+from ncsn.base.errors import UserError
+from ncsn.config.params import EvaluateParams, ReferenceParams
+from ncsn.data.split import Split, split_sha256
+from ncsn.evaluate import torch_fidelity as fidelity
+from ncsn.evaluate.evaluation import evaluate_images
+from ncsn.evaluate.inception import inception_weights
+from ncsn.evaluate.metrics import feature_statistics, statistics_distance
+from ncsn.evaluate.reference import read_reference, write_reference
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="session")
+def cifar(shared_folder: Path) -> np.ndarray:
+    """The 10,000 test images of CIFAR-10, uint8 (N,32,32,3)."""
+    with np.load(shared_folder / "data" / "cifar10.npz") as archive:
+        images: np.ndarray = archive["x_test"]
+    return images
+
+
+def noised(images: np.ndarray, sigma: float) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 255 * sigma, images.shape)
+    return np.clip(images + noise, 0, 255).round().astype(np.uint8)
+
+
+def fid768(images: np.ndarray, real: torch.Tensor, weights768: Path) -> float:
+    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights768, CPU)[
+        "768"
+    ]
+    return statistics_distance(feature_statistics(features), feature_statistics(real))
+
+
+def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_path: Path) -> None:
+    """FID-768 rises with noise, and there is no Inception Score without the last layer."""
+    train, test = (Split(cifar[a : a + 8], None) for a in (0, 5000))
+    params = ReferenceParams(
+        extractor="inception-v3-compat",
+        feature_layer="768",
+        weights_path=str(weights768),
+        split="test",
+        classifier_steps=1,
+        pixel_frechet=False,
+    )
+    sizes = EvaluateParams(kid_subset_size=8, kid_subsets=2, prc_neighborhood=3)
+    floor = write_reference(tmp_path / "reference", train, test, params, 0, CPU)
+    summary = {"test": {"sha256": split_sha256(test)}}
+    reference = read_reference(tmp_path / "reference", params, 0, summary)
+    assert reference.features.shape == (8, 768)
+    metrics = evaluate_images(noised(train.images, 0.2), reference, sizes, 0, CPU)
+    assert metrics[keys.FID] > floor[keys.FLOOR_FID] > 0
+    assert metrics[keys.EXTRACTOR] == "inception-v3-compat"
+    assert metrics[keys.FEATURE_LAYER] == "768"
+    assert keys.ISC_MEAN not in metrics and keys.CLASSIFIER_ACCURACY not in floor
+
+
+@pytest.mark.slow
+def test_halves_of_cifar_are_near_and_noise_is_far(weights768: Path, cifar: np.ndarray) -> None:
+    real = fidelity.extract_features(cifar[:250], fidelity.INCEPTION, ["768"], weights768, CPU)[
+        "768"
+    ]
+    other = cifar[5000:5250]
+    values = [fid768(noised(other, sigma), real, weights768) for sigma in (0, 0.05, 0.1, 0.2)]
+    assert values == sorted(values)
+    assert values[-1] > 2 * values[0]
+
+
+def test_grey_images_are_repeated_to_three_channels(weights768: Path, cifar: np.ndarray) -> None:
+    grey = cifar[:1, :, :, :1]
+    one, three = (
+        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights768, CPU)["64"]
+        for images in (grey, grey.repeat(3, axis=-1))
+    )
+    assert torch.equal(one, three)
+
+
+def test_no_network_names_file_address_and_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def offline(url: str, path: str) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(UserError, match=r"\.pth could not .*https://.*reference\.weights_path"):
+        inception_weights(None)
+
+
+def test_weights_that_are_missing_or_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"reference\.weights_path: .* is missing"):
+        inception_weights(str(tmp_path / "none.pth"))
+    (tmp_path / "text.pth").write_text("not weights")
+    with pytest.raises(UserError, match=r"text\.pth is not a state dict"):
+        inception_weights(str(tmp_path / "text.pth"))
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth is not a state dict of inception-v3-compat"):
+        inception_weights(str(tmp_path / "other.pth"))
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    """torch-fidelity would unpickle whatever reference.weights_path holds."""
+    torch.save(Path("anything"), tmp_path / "pickle.pth")
+    with pytest.raises(UserError, match="is not a state dict"):
+        inception_weights(str(tmp_path / "pickle.pth"))

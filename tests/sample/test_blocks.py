@@ -1,0 +1,144 @@
+"""Samples do not depend on batch size, on how many are drawn, or on an interruption."""
+
+import numpy as np
+import pytest
+
+import ncsn.sample.blocks
+from ncsn.base.errors import UserError
+from ncsn.builders.sampler import build_sampler, evaluations_per_image
+from ncsn.config.params import SampleParams, SamplerParams
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.sample.blocks import Draw, draw_samples
+
+SIGMAS = geometric_sigmas(1.0, 0.05, 4)
+SAMPLER = SamplerParams(
+    name="annealed_langevin", epsilon=5e-4, steps_per_level=3, final_denoise=True
+)
+
+
+def _score(x, level):
+    """Of a Gaussian around grey, noised."""
+    return (0.5 - x) / (0.2**2 + SIGMAS[level].float().view(-1, 1, 1, 1) ** 2)
+
+
+def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes):
+    values = {"seed": 5, "block_size": 4, "num_trajectory_images": 2, "precision": "fp32"}
+    values |= changes
+    params = SampleParams(num_samples=num_samples, **values)
+    draw = Draw(
+        build_sampler(SAMPLER, SIGMAS), score, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
+    )
+    folder.mkdir(exist_ok=True)
+    return draw_samples(draw, params, max_batch_size, folder)
+
+
+def test_the_batch_size_changes_nothing(tmp_path):
+    small = _drawn(tmp_path / "a", max_batch_size=1)
+    large = _drawn(tmp_path / "b", max_batch_size=8)
+    assert small.images.shape == (10, 5, 6, 3) and small.images.dtype == np.uint8
+    assert np.array_equal(small.images, large.images)
+    assert np.array_equal(small.states, large.states)
+
+
+def test_image_i_is_the_same_however_many_are_drawn(tmp_path):
+    few, many = _drawn(tmp_path / "a", num_samples=6), _drawn(tmp_path / "b", num_samples=13)
+    assert np.array_equal(few.images, many.images[:6])
+
+
+def test_seeds_and_blocks_differ(tmp_path):
+    first, second = _drawn(tmp_path / "a"), _drawn(tmp_path / "b", seed=6)
+    assert not np.array_equal(first.images, second.images)
+    assert not np.array_equal(first.images[:4], first.images[4:8])
+
+
+def test_an_interrupted_draw_goes_on_at_the_next_block(tmp_path):
+    calls = 0
+
+    def killed_later(x, level):
+        nonlocal calls
+        calls += 1
+        if calls > 20:  # 13 evaluations a block: inside the second
+            raise KeyboardInterrupt
+        return _score(x, level)
+
+    with pytest.raises(KeyboardInterrupt):
+        _drawn(tmp_path / "a", max_batch_size=4, score=killed_later)
+    assert len(list((tmp_path / "a").iterdir())) == 1
+    calls = -1000
+    resumed = _drawn(tmp_path / "a", max_batch_size=4, score=killed_later)
+    assert calls == -1000 + 2 * 13
+    whole = _drawn(tmp_path / "b")
+    assert np.array_equal(resumed.images, whole.images)
+    assert np.array_equal(resumed.states, whole.states)
+
+
+def test_the_path_ends_with_the_states_before_the_final_denoising(tmp_path):
+    samples = _drawn(tmp_path / "a")
+    assert samples.states.shape == (5, 2, 5, 6, 3)
+    assert samples.state_sigmas.tolist() == [0.0, *SIGMAS.tolist()]
+    assert not np.array_equal(samples.states[0], samples.states[1])
+
+
+def test_a_chain_that_leaves_the_numbers_is_reported(tmp_path):
+    with pytest.raises(UserError, match="sampling diverged in block 0.*sampler.epsilon"):
+        _drawn(tmp_path / "a", score=lambda x, _: x * 1e30)
+
+
+def test_evaluations_are_counted():
+    assert evaluations_per_image(SAMPLER, 4) == 13
+
+
+def test_a_chain_starts_from_uniform_noise(tmp_path):
+    """All bytes are equally frequent at the start; of a normal start 2/3 would lie at the ends."""
+    samples = _drawn(tmp_path / "a", num_samples=400, block_size=400, num_trajectory_images=400)
+    counts = np.bincount(samples.states[0].ravel(), minlength=256)
+    expected = samples.states[0].size / 256
+    assert abs(counts - expected).max() < 5 * expected**0.5
+
+
+def test_seconds_are_those_of_the_whole_draw_however_many_blocks_go_at_once(tmp_path, monkeypatch):
+    """On a clock that moves one second with each evaluation of the network."""
+    now = 0.0
+
+    def slow(x, level):
+        nonlocal now
+        now += 1
+        return _score(x, level)
+
+    monkeypatch.setattr(ncsn.sample.blocks.time, "perf_counter", lambda: now)
+    for at_once, groups in ((4, 3), (8, 2), (100, 1)):
+        samples = _drawn(tmp_path / str(at_once), max_batch_size=at_once, score=slow)
+        assert samples.seconds == pytest.approx(groups * 13)
+
+
+def test_as_many_images_are_drawn_as_were_asked_for_in_as_few_blocks_as_hold_them(tmp_path):
+    for num_samples in (2, 4, 5, 8):
+        samples = _drawn(tmp_path / str(num_samples), num_samples=num_samples)
+        assert len(samples.images) == num_samples
+        assert len(list((tmp_path / str(num_samples)).iterdir())) == -(-num_samples // 4)
+
+
+def test_blocks_are_drawn_once_each(tmp_path):
+    drawn = 0
+
+    def counted(x, level):
+        nonlocal drawn
+        drawn += len(x)
+        return _score(x, level)
+
+    _drawn(tmp_path / "a", num_samples=13, max_batch_size=4, score=counted)
+    assert drawn == 13 * 13
+
+
+def test_a_long_path_shows_twelve_levels_evenly_from_the_first_to_the_last(tmp_path):
+    sigmas = geometric_sigmas(1.0, 0.05, 40)
+    params = SampleParams(
+        num_samples=2, seed=5, block_size=4, num_trajectory_images=2, precision="fp32"
+    )
+    draw = Draw(build_sampler(SAMPLER, sigmas), lambda x, _: -x, (1, 2, 2), 121)
+    samples = draw_samples(draw, params, 4, tmp_path)
+    start, *shown = samples.state_sigmas.tolist()
+    levels = [sigmas.tolist().index(sigma) for sigma in shown]
+    assert start == 0 and len(levels) == 12
+    assert (levels[0], levels[-1]) == (0, 39)
+    assert set(np.diff(levels)) == {3, 4}

@@ -1,0 +1,195 @@
+"""A resumed training is an unbroken one, bit for bit; it learns; it stops on not-a-number."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+import ncsn.train.loop
+import ncsn.train.previews
+from ncsn.base.errors import UserError
+from ncsn.base.files import read_jsonl
+from ncsn.base.metric_names import (
+    STEPS_PER_SEC,
+    TRAIN_LOSS,
+    VAL_LOSS,
+    VAL_PIXEL_FRECHET,
+    level_key,
+)
+from ncsn.base.rng import generator
+from ncsn.builders.objective import build_objective
+from ncsn.builders.score_net import build_score_net, build_trained_net, trained_sigmas
+from ncsn.config.params import BaseParams, ModelParams, TrainParams
+from ncsn.maths.ladder import geometric_sigmas
+from ncsn.train.batches import Batch
+from ncsn.train.checkpoint import load_checkpoint, save_checkpoint
+from ncsn.train.log import LOG, PREVIEWS, SPEED, cut_back
+from ncsn.train.loop import CHECKPOINT, Task, train
+
+NOISE = {"training": "ladder", "sigmas": geometric_sigmas(1.0, 0.1, 3).tolist()}
+MODEL = ModelParams(name="ncsn", base_channels=4)
+BASE = BaseParams(
+    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+)
+
+
+def _params(**changes):
+    values = {
+        "objective": "dsm",
+        "num_steps": 7,
+        "batch_size": 8,
+        "learning_rate": 1e-3,
+        "adam_beta1": 0.9,
+        "adam_beta2": 0.999,
+        "adam_eps": 1e-8,
+        "weight_power": 2.0,
+        "ema_decay": 0.9,
+        "uniform_dequantisation": True,
+        "random_flip": True,
+        "precision": "fp32",
+        "log_every_steps": 3,
+        "validate_every_steps": 5,
+        "preview_every_steps": 6,
+        "frechet_samples": 0,
+        **changes,
+    }
+    return TrainParams(**values)
+
+
+def _task(params):
+    sigmas = trained_sigmas(NOISE)
+    images = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch.uint8)
+    net = build_score_net(MODEL, sigmas, (1, 8, 8), seed=1)
+    described = {"noise": NOISE, "model": MODEL.model_dump(), "train": params.model_dump()}
+    return Task(net, build_objective(params, sigmas), images, images[:6], sigmas, described)
+
+
+@pytest.fixture(autouse=True)
+def small_work_for_watchers(monkeypatch):
+    monkeypatch.setattr(ncsn.train.loop, "NUM_VALIDATION", 24)
+    monkeypatch.setattr(ncsn.train.previews, "NUM_EVALUATIONS", 3)
+
+
+def _rows(folder):
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    params = _params()
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    unbroken = train(_task(params), params, BASE, whole_folder := _made(whole))
+
+    class Killed(BaseException):
+        pass
+
+    def killed_at_5(task, state, *rest):
+        if state.step == 5:
+            raise Killed
+        return original(task, state, *rest)
+
+    original = ncsn.train.loop._step
+    monkeypatch.setattr(ncsn.train.loop, "_step", killed_at_5)
+    with pytest.raises(Killed):
+        train(_task(params), params, BASE, _made(broken))
+    monkeypatch.setattr(ncsn.train.loop, "_step", original)
+    assert load_checkpoint(broken / CHECKPOINT).step == 5
+    with open(broken / LOG, "a") as log:  # a line beyond the checkpoint is written again
+        log.write('{"step": 6}\n')
+    resumed = train(_task(params), params, BASE, broken)
+    for name in unbroken.net:
+        assert torch.equal(unbroken.net[name], resumed.net[name]), name
+        assert torch.equal(unbroken.ema[name], resumed.ema[name]), name
+    assert (broken / LOG).read_bytes() == (whole_folder / LOG).read_bytes()
+    for folder, finished in ((whole, unbroken), (broken, resumed)):
+        save_checkpoint(folder / f"{folder.name}.pt", finished)
+    assert (whole / "whole.pt").read_bytes() == (broken / "broken.pt").read_bytes()
+    images = [{p.name: p.read_bytes() for p in (f / PREVIEWS).iterdir()} for f in (whole, broken)]
+    assert images[0] == images[1]
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes", [{"net": {}}, {"ema": {}}, {"optimizer": {"a": 1}}, {"window": {}}]
+)
+def test_a_checkpoint_of_another_training_is_named(tmp_path, changes):
+    params = _params(num_steps=1)
+    saved = train(_task(params), params, BASE, _made(tmp_path / "first"))
+    folder = _made(tmp_path / "second")
+    save_checkpoint(folder / CHECKPOINT, dataclasses.replace(saved, **changes))
+    with pytest.raises(UserError, match="checkpoint.pt: not a checkpoint of this training; "):
+        train(_task(params), params, BASE, folder)
+
+
+def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
+    params = _params()
+    train(_task(params), params, BASE, tmp_path)
+    rows = _rows(tmp_path)
+    assert [row["step"] for row in rows if TRAIN_LOSS in row] == [3, 6, 7]
+    assert [row["step"] for row in rows if VAL_LOSS in row] == [5, 7]
+    validated = rows[-1]
+    levels = [validated[level_key(VAL_LOSS, level)] for level in range(3)]
+    assert validated[VAL_LOSS] == pytest.approx(sum(levels) / 3)
+    previews = sorted(path.name for path in (tmp_path / PREVIEWS).iterdir())
+    assert previews == ["step_00000006.png", "step_00000007.png"]
+
+
+def test_the_speed_is_logged_apart_and_cut_back_with_the_log(tmp_path):
+    params = _params()
+    train(_task(params), params, BASE, tmp_path)
+    speed = read_jsonl(tmp_path / SPEED)
+    assert [row["step"] for row in speed] == [3, 6, 7]
+    assert all(set(row) == {"step", STEPS_PER_SEC} and row[STEPS_PER_SEC] > 0 for row in speed)
+    assert not any(STEPS_PER_SEC in row for row in _rows(tmp_path))
+    cut_back(tmp_path, 5)
+    assert [row["step"] for row in read_jsonl(tmp_path / SPEED)] == [3]
+
+
+def test_the_distance_for_pruning_is_logged_at_each_preview_where_it_is_asked_for(tmp_path):
+    params = _params(frechet_samples=5)
+    train(_task(params), params, BASE, tmp_path)
+    rows = [row for row in _rows(tmp_path) if VAL_PIXEL_FRECHET in row]
+    assert [row["step"] for row in rows] == [6, 7]
+    assert all(row[VAL_PIXEL_FRECHET] > 0 for row in rows)
+
+
+def test_training_lowers_the_loss_below_that_of_a_zero_score(tmp_path):
+    params = _params(num_steps=48, log_every_steps=12, learning_rate=1e-2)
+    task = _task(params)
+    train(task, params, BASE.model_copy(update={"checkpoint_every_sec": 1e9}), tmp_path)
+    losses = [row[TRAIN_LOSS] for row in _rows(tmp_path) if TRAIN_LOSS in row]
+    assert losses[-1] < 0.75 * 32 and losses[-1] < losses[0]  # D/2 = 32 for 64 pixels
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_with_its_step(tmp_path):
+    # beyond what params.yaml may hold, so that it happens at once
+    params = _params().model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(UserError, match=r"diverged by step 3: train/loss.*train.learning_rate"):
+        train(_task(params), params, BASE, tmp_path)
+
+
+def test_a_checkpoint_carries_all_that_sampling_needs(tmp_path):
+    params = _params()
+    saved = train(_task(params), params, BASE, tmp_path)
+    save_checkpoint(tmp_path / "c.pt", saved)
+    loaded = load_checkpoint(tmp_path / "c.pt")
+    net = build_trained_net(loaded.params, loaded.image_shape, loaded.ema)
+    batch = Batch(torch.rand(2, 1, 8, 8, generator=generator("x")), torch.tensor([0, 2]), None)
+    assert net(batch.x, batch.level).shape == (2, 1, 8, 8)
+    for name, weight in net.state_dict().items():
+        assert torch.equal(weight, saved.ema[name])
+
+
+def test_files_that_are_no_checkpoints_are_named(tmp_path):
+    with pytest.raises(UserError, match="c.pt is missing"):
+        load_checkpoint(tmp_path / "c.pt")
+    (tmp_path / "c.pt").write_bytes(b"no")
+    with pytest.raises(UserError, match="c.pt: not a file of tensors"):
+        load_checkpoint(tmp_path / "c.pt")
+    torch.save({"format": 99}, tmp_path / "c.pt")
+    with pytest.raises(UserError, match="format must be 1, got 99"):
+        load_checkpoint(tmp_path / "c.pt")
