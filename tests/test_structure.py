@@ -117,6 +117,20 @@ def test_a_planted_import_is_noticed(place, planted):
     assert _complaints(place, planted)
 
 
+def test_every_dep_is_an_out_of_another_stage_or_a_file_of_the_project():
+    outs = {out for stage in STAGES.values() for out in _files(stage, "outs", "metrics", "plots")}
+    for name, stage in STAGES.items():
+        for dep in set(_files(stage, "deps")) - outs:
+            assert (ROOT / dep).exists(), f"{name}: {dep}"
+
+
+def test_the_report_depends_on_what_its_page_is_made_of_beside_code():
+    folder = SRC / "ncsn" / "report"
+    files = [*(folder / "run").iterdir(), *folder.iterdir()]
+    page = {str(path.relative_to(ROOT)) for path in files if path.suffix in (".html", ".css")}
+    assert {dep for dep in STAGES["report"]["deps"] if dep.startswith("src/")} == page
+
+
 def test_commands_of_stages_hold_no_values():
     for name, stage in STAGES.items():
         assert stage["cmd"] == f"exec python pipeline/{name}.py"
@@ -202,6 +216,11 @@ def test_the_key_of_a_configuration_changes_with_what_decides_the_metrics(projec
 
 def _is_named(call: ast.Call, name: str) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id == name
+
+
+def _files(stage: dict, *kinds: str) -> list[str]:
+    listed = [item for kind in kinds for item in stage.get(kind, [])]
+    return [item if isinstance(item, str) else next(iter(item)) for item in listed]
 
 
 def _complaints(place: str, source: str) -> list[str]:
