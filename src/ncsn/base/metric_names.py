@@ -2,10 +2,18 @@
 
 `eval/...` describe generated images, `oracle/...` those drawn with the exact score, `floor/...`
 real ones measured the same way (train against test: the value of a perfect generator),
-`reference/...` the feature extractor, `train/...` and `val/...` the training.
+`reference/...` the feature extractor. Those of the training, `train/...` and `val/...`, stand in
+`training_names`, so that a new metric does not count as a change of what was trained.
 """
 
 from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from ncsn.base.training_names import STEPS_PER_SEC as STEPS_PER_SEC
+from ncsn.base.training_names import TRAIN_LOSS as TRAIN_LOSS
+from ncsn.base.training_names import VAL_LOSS as VAL_LOSS
+from ncsn.base.training_names import VAL_PIXEL_FRECHET as VAL_PIXEL_FRECHET
+from ncsn.base.training_names import level_key as level_key
 
 FID = "eval/fid"
 FID_NUM_SAMPLES = "eval/fid_num_samples"
@@ -41,21 +49,38 @@ TEXTS = (
 )
 COUNTS = ("num_samples", "num_reference")  # ends of keys of whole numbers
 
-TRAIN_LOSS = "train/loss"
-STEPS_PER_SEC = "train/steps_per_sec"
 TRAIN_DURATION_SEC = "train/duration_sec"
 SAMPLE_DURATION_SEC = "sample/duration_sec"
-VAL_LOSS = "val/loss"
-VAL_PIXEL_FRECHET = "val/pixel_frechet"  # of images drawn like previews, against held-out ones
 
 
-def level_key(key: str, level: int) -> str:
-    """Returns the key of one noise level's loss.
+class Measure(NamedTuple):
+    """How a metric of generated images is shown.
 
-    >>> level_key(VAL_LOSS, 3)
-    'val/loss_level_03'
+    Attributes:
+        key: name in metrics.json.
+        title: name for people.
+        better: which values are.
+        measured_on: the extractor's features, its class outputs, or raw pixels.
+        spread: key of its standard deviation, None where it has none.
     """
-    return f"{key}_level_{level:02d}"
+
+    key: str
+    title: str
+    better: Literal["lower", "higher"]
+    measured_on: Literal["features", "classes", "pixels"] = "features"
+    spread: str | None = None
+
+
+# In the order in which they are shown; the first is split into shares. Each may be a study's
+# objective.
+MEASURES = (
+    Measure(FID, "FID", "lower"),
+    Measure(PIXEL_FRECHET, "Fréchet distance", "lower", "pixels"),
+    Measure(KID_MEAN, "KID", "lower", spread=KID_STD),
+    Measure(PRECISION, "Precision", "higher"),
+    Measure(RECALL, "Recall", "higher"),
+    Measure(ISC_MEAN, "Inception score", "higher", "classes", spread=ISC_STD),
+)
 
 
 def oracle_metrics(metrics: Mapping[str, float | str]) -> dict[str, float | str]:

@@ -1,5 +1,7 @@
 """From the section sampler to a chain."""
 
+from collections.abc import Callable, Mapping
+
 from torch import Tensor
 
 from ncsn.config.params import SamplerParams
@@ -10,11 +12,7 @@ from ncsn.maths.samplers.langevin import annealed_langevin
 
 def build_sampler(params: SamplerParams, sigmas: Tensor) -> Kernel:
     """Returns the chain of the section sampler on a ladder."""
-    return _SAMPLERS[params.name](params, sigmas)
-
-
-def _annealed_langevin(params: SamplerParams, sigmas: Tensor) -> Kernel:
-    return annealed_langevin(
+    return _SAMPLERS[params.name](
         sigmas,
         epsilon=params.epsilon,
         steps_per_level=params.steps_per_level,
@@ -22,11 +20,17 @@ def _annealed_langevin(params: SamplerParams, sigmas: Tensor) -> Kernel:
     )
 
 
-def _consistent_annealed(params: SamplerParams, sigmas: Tensor) -> Kernel:
-    return consistent_annealed(sigmas, epsilon=params.epsilon, final_denoise=params.final_denoise)
+def _consistent_annealed(
+    sigmas: Tensor, *, epsilon: float, steps_per_level: int, final_denoise: bool
+) -> Kernel:
+    assert steps_per_level == 1  # a rule of params.yaml
+    return consistent_annealed(sigmas, epsilon=epsilon, final_denoise=final_denoise)
 
 
-_SAMPLERS = {"annealed_langevin": _annealed_langevin, "consistent_annealed": _consistent_annealed}
+_SAMPLERS: Mapping[str, Callable[..., Kernel]] = {
+    "annealed_langevin": annealed_langevin,
+    "consistent_annealed": _consistent_annealed,
+}
 
 
 def evaluations_per_image(params: SamplerParams, num_levels: int) -> int:

@@ -39,6 +39,7 @@ from ncsn.config.sections.stages import (
 )
 
 PARAMS_FILE = Path("params.yaml")
+_ANY_SIGMA = ("ncsnv2", "oracle")  # have a score at every sigma, not at the levels alone
 _LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels
 _MOST_COMPLETIONS = 100_000
 _MOST_EVALUATIONS = 10_000_000
@@ -73,7 +74,7 @@ class Params(Section):
 
 
 def _sigmas_for_the_network(params: Params) -> None:
-    if params.noise.training == "continuous" and params.model.name == "ncsn":
+    if params.noise.training == "continuous" and params.model.name not in _ANY_SIGMA:
         rule = "must be 'ncsnv2', whose score is s(x) / sigma"
         raise ValueError(f"model.name: {rule}, where noise.training is 'continuous'")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ncsn.base.metric_names import level_key
+from ncsn.base.training_names import level_key
 from ncsn.config.params import ToyParams
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.toy.density import DENSE, THIN, DensityStudy, density_study, root_mean_square

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ncsn.base.metric_names import STEPS_PER_SEC
+from ncsn.base.training_names import STEPS_PER_SEC
 
 
 def training_seconds(rows: Iterable[Mapping[str, Any]]) -> float:

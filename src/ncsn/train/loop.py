@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ncsn.base.errors import UserError
-from ncsn.base.metric_names import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.base.progress import progress_bar
 from ncsn.base.reading import remake_hint
 from ncsn.base.rng import generator
+from ncsn.base.training_names import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.data.arrays import as_floats
 from ncsn.maths.ema import WeightAverage

@@ -162,29 +162,25 @@ def metric_rows(
     pair = f"{metrics[keys.NUM_REFERENCE]:,} {reference_split} images"
     other_split = {"test": "train", "train": "test"}[reference_split]
     extractor = metrics[keys.EXTRACTOR]
-    features = f"{extractor}, layer {metrics[keys.FEATURE_LAYER]}"
-    classes, pixels = f"{extractor}, class outputs", f"raw pixels, {num_pixels:,}-d, [0, 1]"
-    shown = [
-        (keys.FID, None, "FID", features, pair, "lower"),
-        (keys.PIXEL_FRECHET, None, "Fréchet distance", pixels, pair, "lower"),
-        (keys.KID_MEAN, keys.KID_STD, "KID", features, pair, "lower"),
-        (keys.PRECISION, None, "Precision", features, pair, "higher"),
-        (keys.RECALL, None, "Recall", features, pair, "higher"),
-        (keys.ISC_MEAN, keys.ISC_STD, "Inception score", classes, None, "higher"),
-    ]
+    conditions = {
+        "features": (f"{extractor}, layer {metrics[keys.FEATURE_LAYER]}", pair),
+        "pixels": (f"raw pixels, {num_pixels:,}-d, [0, 1]", pair),
+        "classes": (f"{extractor}, class outputs", None),
+    }
     return [
         Metric(
-            key,
-            title,
-            measured_on,
-            compared_with,
-            network=_value(metrics, "eval", key, spread_key, "samples"),
-            oracle=_measured(metrics, "oracle", key, spread_key, "samples"),
-            floor=_measured(reference, "floor", key, spread_key, f"{other_split} images"),
-            better=better,
+            measure.key,
+            measure.title,
+            *conditions[measure.measured_on],
+            network=_value(metrics, "eval", measure.key, measure.spread, "samples"),
+            oracle=_measured(metrics, "oracle", measure.key, measure.spread, "samples"),
+            floor=_measured(
+                reference, "floor", measure.key, measure.spread, f"{other_split} images"
+            ),
+            better=measure.better,
         )
-        for key, spread_key, title, measured_on, compared_with, better in shown
-        if key in metrics
+        for measure in keys.MEASURES
+        if measure.key in metrics
     ]
 
 

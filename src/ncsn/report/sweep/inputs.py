@@ -21,15 +21,7 @@ from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
 
 MAKER = "`python pipeline/sweep.py report STUDY`"
 EVALUATIONS = "sample/network_evaluations_per_image"
-_TITLES = {
-    keys.FID: "FID",
-    keys.KID_MEAN: "KID",
-    keys.ISC_MEAN: "Inception score",
-    keys.PRECISION: "Precision",
-    keys.RECALL: "Recall",
-    keys.PIXEL_FRECHET: "Fréchet distance",
-    EVALUATIONS: "Network evaluations per image",
-}
+_MEASURES = {measure.key: measure for measure in keys.MEASURES}
 _COLUMNS = ("state", "origin", "feasible", "seconds", "train_key", "how/train", "reason")
 
 
@@ -116,20 +108,22 @@ def _summary(path: Path) -> dict[str, Any]:
 
 def metric_title(study: SweepStudy, key: str) -> str:
     """Returns a metric's name with its conditions: "FID (classifier, layer 128; 300 vs 359)"."""
-    title = _TITLES.get(key, key)
-    if key == EVALUATIONS or key not in _TITLES:
-        return title
+    if key == EVALUATIONS:
+        return "Network evaluations per image"
+    if key not in _MEASURES:
+        return key
+    measure = _MEASURES[key]
     known = study.summary["conditions"]
     extractor, layer, samples, real = (
         "/".join(map(_count, known.get(name, ["?"])))
         for name in (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)
     )
-    features = {
-        keys.PIXEL_FRECHET: "raw pixels",
-        keys.ISC_MEAN: f"{extractor}, class outputs",
-    }.get(key, f"{extractor}, layer {layer}")
-    against = "" if key == keys.ISC_MEAN else f" vs {real}"
-    return f"{title} ({features}; {samples}{against})"
+    measured_on, against = {
+        "features": (f"{extractor}, layer {layer}", f" vs {real}"),
+        "pixels": ("raw pixels", f" vs {real}"),
+        "classes": (f"{extractor}, class outputs", ""),
+    }[measure.measured_on]
+    return f"{measure.title} ({measured_on}; {samples}{against})"
 
 
 def _count(value: Any) -> str:

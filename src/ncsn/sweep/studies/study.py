@@ -19,15 +19,7 @@ from ncsn.sweep.studies.space import Axis
 
 FOLDER = Path("studies")
 EVALUATIONS = "sample/network_evaluations_per_image"
-OBJECTIVES = (
-    keys.FID,
-    keys.KID_MEAN,
-    keys.ISC_MEAN,
-    keys.PRECISION,
-    keys.RECALL,
-    keys.PIXEL_FRECHET,
-    EVALUATIONS,
-)
+OBJECTIVES = (*(measure.key for measure in keys.MEASURES), EVALUATIONS)
 Trials = Annotated[Count, at_most(1_000_000, "every one is a row that each worker reads")]
 Direction = Literal["minimize", "maximize"]
 
