@@ -2,8 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+TEST_DATA = "NCSN_TEST_DATA"  # names a folder; tests/README.md says how to fill it
+REAL_DATA = {
+    "mnist": "the four .gz files of https://ossci-datasets.s3.amazonaws.com/mnist",
+    "cifar10.npz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz as one archive",
+    "inception.pth": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth",
+}
+
 
 @pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The folder `shared` beside the repository; tests that need its data skip without it."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} with real data is not there")
-    return folder
+def real_data() -> Callable[[str], Path]:
+    """Finds one of REAL_DATA in the folder that NCSN_TEST_DATA names, or skips the test."""
+
+    def found(name: str) -> Path:
+        path = Path(os.environ.get(TEST_DATA, "")) / name
+        if not os.environ.get(TEST_DATA) or not path.exists():
+            pytest.skip(
+                f"{name} must be in the folder that {TEST_DATA} names: it is {REAL_DATA[name]} "
+                "(tests/README.md)"
+            )
+        return path
+
+    return found
 
 
 @pytest.fixture(scope="session")
-def weights768(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of Inception up to layer 768."""
-    path = tmp_path_factory.mktemp("inception") / "inception768.pth"
-    tool = shared_folder / "tools" / "make_inception768.py"
-    subprocess.run([sys.executable, str(tool), str(path)], check=True)
-    return path
+def inception(real_data: Callable[[str], Path]) -> Path:
+    """A state dict of torch-fidelity's Inception; tests ask for no layer above 768."""
+    return real_data("inception.pth")

@@ -89,10 +89,8 @@ def test_drawing_takes_little_more_than_the_bytes_of_the_images(tmp_path):
 
 
 @pytest.mark.slow
-def test_preparing_cifar_10_fits(shared_folder, tmp_path):
-    archive = shared_folder / "data" / "cifar10.npz"
-    if not archive.exists():
-        pytest.skip(f"{archive} is not there")
+def test_preparing_cifar_10_fits(real_data, tmp_path):
+    archive = real_data("cifar10.npz")
     code = """
 import sys
 
@@ -112,5 +110,5 @@ write_split(sys.argv[2], data.train)
 
 
 @pytest.mark.slow
-def test_the_real_side_of_cifar_10_fits(weights768, tmp_path):
-    assert _peak_mib(REFERENCE, weights768, tmp_path / "reference") < LIMIT_MIB
+def test_the_real_side_of_cifar_10_fits(inception, tmp_path):
+    assert _peak_mib(REFERENCE, inception, tmp_path / "reference") < LIMIT_MIB

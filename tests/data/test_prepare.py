@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +172,9 @@ def test_a_download_goes_through_the_users_mirror_first(
     assert server.requests == []
 
 
-def test_mnist_is_what_the_papers_used(shared_folder: Path, data_params: Any) -> None:
-    if not (shared_folder / "data" / "mnist").is_dir():
-        pytest.skip("no data/mnist in the shared folder")
-    summary = prepare(data_params("mnist", root=str(shared_folder / "data")), 1234).summary
+def test_mnist_is_what_the_papers_used(real_data: Callable[[str], Path], data_params: Any) -> None:
+    root = real_data("mnist").parent
+    summary = prepare(data_params("mnist", root=str(root)), 1234).summary
     assert summary["train"]["count"] == 60_000 and summary["test"]["count"] == 10_000
     assert summary["train"]["mean"] == pytest.approx(33.318, abs=5e-4)
     assert summary["train"]["std"] == pytest.approx(78.567, abs=6e-4)
@@ -185,11 +185,9 @@ def test_mnist_is_what_the_papers_used(shared_folder: Path, data_params: Any) ->
 
 
 def test_cifar10_is_what_the_papers_used(
-    shared_folder: Path, data_params: Any, monkeypatch: pytest.MonkeyPatch
+    real_data: Callable[[str], Path], data_params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = shared_folder / "data" / "cifar10.npz"
-    if not path.is_file():
-        pytest.skip("no data/cifar10.npz in the shared folder")
+    path = real_data("cifar10.npz")
     monkeypatch.setattr(statistics, "MAX_PAIRWISE_POINTS", 1000)  # saves 10 s
     summary = prepare(data_params("npz", path=str(path)), 1234).summary
     assert summary["train"]["count"] == 50_000 and summary["train"]["shape"] == [32, 32, 3]

@@ -1,9 +1,7 @@
-"""The Inception path on real images, and its weights: given, missing, broken, offline.
-
-The weights come from `shared/tools`: they end at layer 768, so no published FID can be had.
-"""
+"""The Inception path on real images, and its weights: given, missing, broken, offline."""
 
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +22,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="session")
-def cifar(shared_folder: Path) -> np.ndarray:
+def cifar(real_data: Callable[[str], Path]) -> np.ndarray:
     """The 10,000 test images of CIFAR-10, uint8 (N,32,32,3)."""
-    with np.load(shared_folder / "data" / "cifar10.npz") as archive:
+    with np.load(real_data("cifar10.npz")) as archive:
         images: np.ndarray = archive["x_test"]
     return images
 
@@ -36,20 +34,20 @@ def noised(images: np.ndarray, sigma: float) -> np.ndarray:
     return np.clip(images + noise, 0, 255).round().astype(np.uint8)
 
 
-def fid768(images: np.ndarray, real: torch.Tensor, weights768: Path) -> float:
-    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], weights768, CPU)[
+def fid768(images: np.ndarray, real: torch.Tensor, inception: Path) -> float:
+    features = fidelity.extract_features(images, fidelity.INCEPTION, ["768"], inception, CPU)[
         "768"
     ]
     return statistics_distance(feature_statistics(features), feature_statistics(real))
 
 
-def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_path: Path) -> None:
+def test_the_stages_through_inception(inception: Path, cifar: np.ndarray, tmp_path: Path) -> None:
     """FID-768 rises with noise, and there is no Inception Score without the last layer."""
     train, test = (Split(cifar[a : a + 8], None) for a in (0, 5000))
     params = ReferenceParams(
         extractor="inception-v3-compat",
         feature_layer="768",
-        weights_path=str(weights768),
+        weights_path=str(inception),
         split="test",
         classifier_steps=1,
         pixel_frechet=False,
@@ -67,20 +65,20 @@ def test_the_stages_through_inception(weights768: Path, cifar: np.ndarray, tmp_p
 
 
 @pytest.mark.slow
-def test_halves_of_cifar_are_near_and_noise_is_far(weights768: Path, cifar: np.ndarray) -> None:
-    real = fidelity.extract_features(cifar[:250], fidelity.INCEPTION, ["768"], weights768, CPU)[
+def test_halves_of_cifar_are_near_and_noise_is_far(inception: Path, cifar: np.ndarray) -> None:
+    real = fidelity.extract_features(cifar[:250], fidelity.INCEPTION, ["768"], inception, CPU)[
         "768"
     ]
     other = cifar[5000:5250]
-    values = [fid768(noised(other, sigma), real, weights768) for sigma in (0, 0.05, 0.1, 0.2)]
+    values = [fid768(noised(other, sigma), real, inception) for sigma in (0, 0.05, 0.1, 0.2)]
     assert values == sorted(values)
     assert values[-1] > 2 * values[0]
 
 
-def test_grey_images_are_repeated_to_three_channels(weights768: Path, cifar: np.ndarray) -> None:
+def test_grey_images_are_repeated_to_three_channels(inception: Path, cifar: np.ndarray) -> None:
     grey = cifar[:1, :, :, :1]
     one, three = (
-        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], weights768, CPU)["64"]
+        fidelity.extract_features(images, fidelity.INCEPTION, ["64"], inception, CPU)["64"]
         for images in (grey, grey.repeat(3, axis=-1))
     )
     assert torch.equal(one, three)
