@@ -20,7 +20,7 @@ def note_seconds(result: str | Path, seconds: float, root: str | Path) -> None:
 
     Args:
         result: the finished file; its content names the note.
-        seconds: of all sessions of the work.
+        seconds: of the whole work, interruptions left out.
         root: `paths.work` of dvc.yaml; NCSN_WORK in the environment wins.
     """
     write_json(_note(result, root), {_SECONDS: round(seconds, 1)})

@@ -33,7 +33,7 @@ class Samples(NamedTuple):
 
     `images` is uint8, shape (N, H, W, C); `states` uint8, shape (K, n, H, W, C): the start, then
     states at the end of evenly spaced levels; `state_sigmas` (K,) float64 names their levels, 0
-    for the start. `seconds` were spent on drawing, over all sessions of an interrupted draw.
+    for the start. `seconds` were spent on drawing, before and after interruptions.
     """
 
     images: np.ndarray
