@@ -52,6 +52,9 @@ def build_score_net(
         seed: names the first weights.
         points: training images of the exact score, uint8, shape (N, C, H, W).
         dequantised: whether the exact score is that of dequantised images.
+
+    Raises:
+        ValueError: an exact score without points.
     """
     if model.name == "oracle":
         if points is None:
