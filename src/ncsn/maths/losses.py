@@ -133,8 +133,8 @@ def fisher_divergence(
 ) -> Tensor:
     """Per-sample integrand of the Fisher divergence, 1/2 ||s(x) - grad log p(x)||^2.
 
-    With the factor one half it differs from the objectives above by a constant alone. Its mean
-    over x drawn from p is the divergence.
+    Its mean over x drawn from p is the divergence. With the factor one half it differs from the
+    means of the objectives above by a constant alone.
 
     Args:
         score_fn: maps x to scores of its shape.
