@@ -158,6 +158,12 @@ def test_a_server_is_asked_with_the_login_that_mlflow_would_send(
     assert _Server.seen == [None] * 4 + [basic] * 2 + ["Bearer t"] * 2
 
 
+def test_the_question_makes_no_database(tmp_path: Path) -> None:
+    database = tmp_path / "none.db"
+    assert finished_run(f"sqlite:///{database}", "ncsn", "k", "m") is None
+    assert not database.exists()
+
+
 def test_a_login_is_for_its_host_alone(address: str) -> None:
     class Moved(_Server):
         moved_to = f"http://{address}"
