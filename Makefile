@@ -23,10 +23,12 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 # A download without git runs too: DVC is told so in .dvc/config.local, which git ignores, until there is git.
+# DVC killed while it writes its list of locks leaves it broken, and refuses it from then on.
 repro: $(STAMP)  ## run the pipeline of params.yaml
 	@above=.; until [ -e "$$above/.git" ] || [ "$$(cd "$$above" && pwd)" = / ]; do above=$$above/..; done; \
 	if [ ! -e "$$above/.git" ]; then dvc config --local core.no_scm true; \
 	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
+	@if [ -e .dvc/tmp/rwlock ] && ! python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1; then rm .dvc/tmp/rwlock; fi
 	dvc repro
 
 test: $(STAMP)  ## run the tests (minutes)

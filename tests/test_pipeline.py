@@ -6,18 +6,15 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import TINY
+from tiny import TINY, environment, output_of, tiny_project
 
 from ncsn.config.preset import write_values
-
-ROOT = Path(__file__).parents[1]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,33 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A git repository with the project's files, as a fresh clone has them."""
-    folder = tmp_path_factory.mktemp("project")
-    listed = ["params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pipeline", "src"]
-    for name in listed:
-        source = ROOT / name
-        ignore = shutil.ignore_patterns("__pycache__")
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignore)
-        else:
-            shutil.copy(source, folder / name)
-    (folder / "reports").mkdir()
-    write_values(TINY, folder / "params.yaml")
-    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"]):
-        _command(folder, *command)
-    _command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny")
-    return folder
-
-
-def _environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    switches = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**os.environ, **switches, "PATH": path}
-
-
-def _command(folder: Path, *words: str) -> str:
-    done = subprocess.run(words, cwd=folder, env=_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return tiny_project(tmp_path_factory.mktemp("place") / "project")
 
 
 def _set(folder: Path, **sections: dict[str, object]) -> None:
@@ -80,28 +51,28 @@ def test_dvc_removes_no_folder_of_the_users(project, tmp_path, place):
     (copy / place).mkdir(parents=True)
     (copy / place / "diary").write_text("mine")
     words = ["dvc", "repro", "toy"]
-    done = subprocess.run(words, cwd=copy, env=_environment(), capture_output=True, text=True)
+    done = subprocess.run(words, cwd=copy, env=environment(), capture_output=True, text=True)
     assert done.returncode != 0 and place in done.stderr
     assert (copy / place / "diary").read_text() == "mine"
 
 
 def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
-    everything = _ran(_command(project, "dvc", "repro"))
+    everything = _ran(output_of(project, "dvc", "repro"))
     assert set(everything) >= {"prepare", "reference", "train", "sample", "evaluate", "track"}
     assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
-    assert _ran(_command(project, "dvc", "repro")) == ["track"]
+    assert _ran(output_of(project, "dvc", "repro")) == ["track"]
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
     assert metrics["eval/fid_num_samples"] == 40
 
     _set(project, sampler={"steps_per_level": 3})
-    changed = _ran(_command(project, "dvc", "repro"))
+    changed = _ran(output_of(project, "dvc", "repro"))
     assert "sample" in changed and "train" not in changed and "prepare" not in changed
     assert _run(project) != first
-    assert "sampler.steps_per_level" in _command(project, "dvc", "params", "diff")
+    assert "sampler.steps_per_level" in output_of(project, "dvc", "params", "diff")
 
     _set(project, sampler={"steps_per_level": TINY["sampler.steps_per_level"]})
-    assert _ran(_command(project, "dvc", "repro")) == ["track"]
+    assert _ran(output_of(project, "dvc", "repro")) == ["track"]
     assert _run(project) == first
 
 
@@ -116,14 +87,14 @@ def _artifacts_of(project: Path) -> dict[str, str]:
 def test_the_run_is_in_the_store_whatever_dvc_has_cached(project):
     for path in project.glob("mlflow.db*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert _ran(_command(project, "dvc", "repro")) == ["track"]
+    assert _ran(output_of(project, "dvc", "repro")) == ["track"]
     assert list(_artifacts_of(project)) == [_run(project)]
 
-    _command(project, "git", "add", "-A")
-    _command(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
+    output_of(project, "git", "add", "-A")
+    output_of(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
     before = set(_artifacts_of(project))
     words = ["dvc", "exp", "run", "--temp", "-S", "sample.seed=77"]
-    assert "track" in _ran(_command(project, *words))
+    assert "track" in _ran(output_of(project, *words))
     (new,) = set(_artifacts_of(project)) - before  # in the project's store, not the folder's
     assert Path(_artifacts_of(project)[new]).is_relative_to(project / "mlartifacts")
     assert (Path(_artifacts_of(project)[new]) / "metrics.json").is_file()
@@ -133,9 +104,9 @@ def test_a_continuous_training_and_the_exact_score_serve_every_ladder(project):
     before = (project / "params.yaml").read_text()
     for name in ("ncsnv2", "oracle"):
         _set(project, model={"name": name}, noise={"training": "continuous", "num_levels": 3})
-        assert "train" in _ran(_command(project, "dvc", "repro", "evaluate"))
+        assert "train" in _ran(output_of(project, "dvc", "repro", "evaluate"))
         _set(project, noise={"num_levels": 4})
-        moved = _ran(_command(project, "dvc", "repro", "evaluate"))
+        moved = _ran(output_of(project, "dvc", "repro", "evaluate"))
         assert moved == ["noise", "sample", "evaluate"], name
     (project / "params.yaml").write_text(before)
 
@@ -151,24 +122,24 @@ def test_the_users_images_are_prepared_anew_when_they_have_changed(project):
     few = {"kid_subset_size": 4}  # the held-out images are eight
     _set(project, data={"name": "folder", "path": str(photos)}, evaluate=few)
     target = ["dvc", "repro", "noise", "prepare"]
-    assert "prepare" in _ran(_command(project, *target))
+    assert "prepare" in _ran(output_of(project, *target))
     first = (project / "artifacts" / "data" / "summary.json").read_text()
     for image in photos.rglob("*.png"):
         os.utime(image, (1, 1))
     shutil.copytree(photos, photos.with_name("copy"))
     shutil.rmtree(photos)
     photos.with_name("copy").rename(photos)
-    assert _ran(_command(project, *target)) == []
+    assert _ran(output_of(project, *target)) == []
     shutil.copy(photos / "even" / "2.png", photos / "even" / "0.png")
-    assert _ran(_command(project, *target)) == ["prepare"]
+    assert _ran(output_of(project, *target)) == ["prepare"]
     second = (project / "artifacts" / "data" / "summary.json").read_text()
     assert second != first
     (photos / "odd").rename(photos / "uneven")  # the order of the classes stays, and the images
-    assert _ran(_command(project, *target)) == ["prepare"]
+    assert _ran(output_of(project, *target)) == ["prepare"]
     assert (project / "artifacts" / "data" / "summary.json").read_text() == second
     shutil.rmtree(photos)
     done = subprocess.run(
-        ["dvc", "repro"], cwd=project, env=_environment(), capture_output=True, text=True
+        ["dvc", "repro"], cwd=project, env=environment(), capture_output=True, text=True
     )
     (project / "params.yaml").write_text(before)
     told = done.stdout + done.stderr
@@ -180,7 +151,7 @@ def test_a_wrong_key_stops_the_run_before_any_work(project):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("  learning_rate: ", "  learning_rat: ", 1))
     words = ["dvc", "repro"]
-    done = subprocess.run(words, cwd=project, env=_environment(), capture_output=True, text=True)
+    done = subprocess.run(words, cwd=project, env=environment(), capture_output=True, text=True)
     (project / "params.yaml").write_text(text)
     assert done.returncode != 0
     told = done.stdout + done.stderr
@@ -195,7 +166,7 @@ def test_a_killed_training_leaves_no_orphan_and_goes_on(project):
     with subprocess.Popen(
         ["dvc", "repro", "train"],
         cwd=project,
-        env=_environment(),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -210,7 +181,7 @@ def test_a_killed_training_leaves_no_orphan_and_goes_on(project):
     time.sleep(2)
     assert log.stat().st_size == size, "an orphan goes on training"
     done = subprocess.run(
-        ["dvc", "repro", "train"], cwd=project, env=_environment(), capture_output=True, text=True
+        ["dvc", "repro", "train"], cwd=project, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     rows = (project / "artifacts" / "train" / "train_log.jsonl").read_text().splitlines()

@@ -10,7 +10,7 @@ from ncsn.base.files import write_json
 from ncsn.base.yaml_file import read_yaml
 from ncsn.builders.training_noise import training_noise
 from ncsn.config.params import load_params
-from ncsn.config.paths import FINGERPRINTS
+from ncsn.config.paths import FINGERPRINTS, WEIGHTS_SOURCE
 from ncsn.runtime.dag import (
     configuration_key,
     declared_params,
@@ -210,6 +210,11 @@ def test_the_key_of_a_configuration_changes_with_what_decides_the_metrics(projec
     _edit(project, "num_grid_images: ", "num_grid_images: 1")  # the report decides no metric
     assert configuration_key(data, project) == key
     assert configuration_key({**data, "test": "c"}, project) != key
+    write_json(project / WEIGHTS_SOURCE, {})  # what `source` leaves where there are none
+    assert configuration_key(data, project) == key
+    write_json(project / WEIGHTS_SOURCE, {"sha256": "others under the same path"})
+    assert configuration_key(data, project) != key
+    write_json(project / WEIGHTS_SOURCE, {})
     _edit(project, "steps_per_level: ", "steps_per_level: 1")
     assert configuration_key(data, project) != key
 

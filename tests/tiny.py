@@ -1,6 +1,15 @@
-"""Params with which all real stages take seconds, for tests that run them as they are."""
+"""The real pipeline in a project of its own, with params of which all stages take seconds."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
+
+from ncsn.config.preset import write_values
+
+ROOT = Path(__file__).parents[1]
 
 TINY: dict[str, Any] = {
     "base.checkpoint_every_sec": 0.5,
@@ -31,3 +40,35 @@ TINY: dict[str, Any] = {
     "toy.steps_per_level": 5,
     "toy.scales_num_samples": 16,
 }
+
+
+def tiny_project(folder: Path) -> Path:
+    """Makes `folder` a git repository with the project's files, as a fresh clone has them."""
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "pipeline", "src"):
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    (folder / "reports").mkdir()
+    write_values(TINY, folder / "params.yaml")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"]):
+        output_of(folder, *command)
+    output_of(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny")
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment in which `dvc` is called inside a tiny project."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    switches = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **switches, "PATH": path}
+
+
+def output_of(folder: Path, *words: str) -> str:
+    """Runs a command in a tiny project that must end well; returns what it said."""
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -29,6 +29,13 @@ def test_a_folder_of_somebody_else_is_told_before_any_work_and_stays(tmp_path):
     assert file.read_bytes() == b"\x00mine\n" and os.listdir(tmp_path) == ["out"]
 
 
+def test_a_folder_that_has_the_name_of_the_mark_is_no_mark(tmp_path):
+    file = _own_file(tmp_path / "out" / MARK)
+    with pytest.raises(UserError, match="did not make it"), whole_folder(tmp_path / "out"):
+        raise AssertionError("work has begun")
+    assert file.read_bytes() == b"\x00mine\n"
+
+
 def test_a_folder_that_somebody_fills_meanwhile_stays(tmp_path):
     with pytest.raises(UserError, match="did not make it"), whole_folder(tmp_path / "out"):
         file = _own_file(tmp_path / "out")
@@ -68,10 +75,16 @@ def test_a_removal_that_was_killed_can_be_done_again(tmp_path, monkeypatch):
     mark_folder(tmp_path)
     (tmp_path / "file").touch()
 
-    def killed(path: Path, *_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "file":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        # the file is met after the mark, whatever the order of the file system
+        patch.setattr(Path, "iterdir", lambda _: iter([tmp_path / MARK, tmp_path / "file"]))
         patch.setattr(Path, "unlink", killed)
         remove_marked(tmp_path)
     assert (tmp_path / MARK).exists()

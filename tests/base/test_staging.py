@@ -84,6 +84,38 @@ def test_without_locks_nothing_is_removed_that_was_there(tmp_path, monkeypatch):
     assert (place / "half").exists() and (tmp_path / "out").read_text() == "whole"
 
 
+def test_a_lock_that_its_writer_took_away_meanwhile_is_none(tmp_path, monkeypatch):
+    """The next writer may have made another lock by the same name, and hold that one."""
+    process, place = _writer(tmp_path / "out")
+    _end(process, signal.SIGKILL)
+    flock, locks = staging.fcntl.flock, []
+
+    def replaced_meanwhile(descriptor: int, operation: int) -> None:
+        if not locks:
+            (lock,) = place.glob(".ncsn-lock")
+            lock.unlink()
+            locks.append(lock.open("w"))
+            flock(locks[0], operation)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(staging.fcntl, "flock", replaced_meanwhile)
+    with whole_file(tmp_path / "out") as partial:
+        assert partial.parent != place and (place / "half").exists()
+    locks[0].close()
+
+
+def test_a_folder_whose_lock_is_a_link_is_not_touched(tmp_path):
+    process, place = _writer(tmp_path / "out")
+    _end(process)
+    (tmp_path / "mine").touch()
+    place.mkdir()
+    (place / "file").touch()
+    (place / ".ncsn-lock").symlink_to(tmp_path / "mine")
+    with whole_file(tmp_path / "out"):
+        pass
+    assert (place / "file").exists() and (place / ".ncsn-lock").is_symlink()
+
+
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_what_has_such_a_name_and_no_lock_is_not_touched(tmp_path, kind):
     process, place = _writer(tmp_path / "out")

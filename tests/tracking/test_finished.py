@@ -107,10 +107,16 @@ class _Server(BaseHTTPRequestHandler):
     answers: dict[str, Any] = {}
     status = 200
     seen: list[str | None] = []
+    moved_to = ""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.seen.append(self.headers.get("Authorization"))
+        if self.moved_to:
+            self.send_response(302)
+            self.send_header("Location", self.moved_to + self.path)
+            self.end_headers()
+            return
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(json.dumps(self.answers[self.path.partition("?")[0]]).encode())
@@ -150,6 +156,26 @@ def test_a_server_is_asked_with_the_login_that_mlflow_would_send(
     finished_run(f"http://{address}", "ncsn", "k", "m")
     basic = "Basic " + base64.b64encode(b"me:p@w").decode()
     assert _Server.seen == [None] * 4 + [basic] * 2 + ["Bearer t"] * 2
+
+
+def test_the_question_makes_no_database(tmp_path: Path) -> None:
+    database = tmp_path / "none.db"
+    assert finished_run(f"sqlite:///{database}", "ncsn", "k", "m") is None
+    assert not database.exists()
+
+
+def test_a_login_is_for_its_host_alone(address: str) -> None:
+    class Moved(_Server):
+        moved_to = f"http://{address}"
+
+    with HTTPServer(("127.0.0.1", 0), Moved) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        finished_run(f"http://me:secret@127.0.0.1:{served.server_port}", "ncsn", "k", "m")
+        served.shutdown()
+        thread.join()
+    first, elsewhere, *_ = _Server.seen
+    assert first and first.startswith("Basic") and elsewhere is None
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])

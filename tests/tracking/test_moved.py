@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,37 @@ def test_a_copy_goes_on_by_itself(
     assert (_bytes_of(old) if is_kept else before) == before
     edit_params("sampler", "steps_per_level", 10)
     assert _publish() == first
+
+
+def test_experiments_follow_their_files_and_no_others(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three experiments one is opened, one has its files beside the database, one elsewhere."""
+    client, elsewhere = _store().client, (project / "elsewhere").as_uri()
+    here = (project / "mlartifacts").as_uri()
+    for name, place in (("beside", here), ("apart", elsewhere)):
+        number = client.create_experiment(name, artifact_location=place)
+        run = client.create_run(number)
+        client.log_text(run.info.run_id, "x", "x.txt")
+    new = project / "new"
+    new.mkdir()
+    for path in [*project.glob("mlflow.db*"), project / "params.yaml", project / "mlartifacts"]:
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, new / path.name)
+    _enter(new, monkeypatch)
+    with closing(sqlite3.connect(_store_file(new))) as connection:
+        rows = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
+    there = (new / "mlartifacts").as_uri()
+    assert dict(rows) | {"Default": ""} == {
+        "Default": "",
+        load_params("track").track.experiment: there,
+        "beside": there,
+        "apart": elsewhere,
+    }
+
+
+def _store_file(folder: Path) -> Path:
+    _store()
+    return folder / "mlflow.db"
 
 
 def test_models_come_along(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 `dvc repro` killed with SIGKILL leaves its stage running, and that orphan goes on writing the same
 outputs beside the next `dvc repro`. A stage therefore asks the kernel to be killed together with
-its parent.
+its parent. It does so when this module is imported, which scripts do before they import torch:
+that takes seconds, in which the parent may die.
 """
 
 import ctypes
@@ -52,8 +53,6 @@ def entry(main: Callable[[], None]) -> None:
     fault of ours. No password is shown.
     """
     sys.excepthook = masked_traceback
-    if "DVC_STAGE" in os.environ:
-        die_with_parent(os.getppid())
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what no terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -109,4 +108,24 @@ def die_with_parent(parent: int) -> None:
         return
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the call
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_adopted() -> bool:
+    """Whether the parent of this stage has died and init has taken it: no DVC runs as process 1.
+
+    In a container DVC may be process 1 itself, and then the parent is alive.
+    """
+    if os.getppid() != 1:
+        return False
+    try:
+        command = Path("/proc/1/cmdline").read_bytes()
+    except OSError:
+        return False
+    return not any(word in command for word in (b"dvc", b"python"))
+
+
+if "DVC_STAGE" in os.environ:
+    die_with_parent(os.getppid())
+    if _is_adopted():
         os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ from typing import Any
 from ncsn.base.files import file_sha256, read_json
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE
-from ncsn.config.paths import DVC_FILE, FINGERPRINTS, PATHS, load_paths
+from ncsn.config.paths import DVC_FILE, FINGERPRINTS, PATHS, WEIGHTS_SOURCE, load_paths
 from ncsn.runtime.fingerprints import fingerprint
 
 RESULT_STAGES = ("prepare", "reference", "noise", "train", "sample", "oracle", "evaluate")
@@ -56,7 +56,9 @@ def stage_key(name: str, root: str | Path = ".", *, recorded: bool | None = None
 
 
 def configuration_key(data_sha256: dict[str, str], root: str | Path = ".") -> str:
-    """Returns the key of the whole configuration: params, code and data that decide its metrics.
+    """Returns the key of the whole configuration: all that decides its metrics.
+
+    Params, code, data, and the user's own weights as the stage `source` last found them.
 
     Args:
         data_sha256: hash of the content of each split, by name.
@@ -64,7 +66,8 @@ def configuration_key(data_sha256: dict[str, str], root: str | Path = ".") -> st
     """
     root = Path(root)
     table, params = stage_table(root), read_yaml(root / PARAMS_FILE)
-    parts: list[Any] = [data_sha256]
+    weights = root / WEIGHTS_SOURCE
+    parts: list[Any] = [data_sha256, read_json(weights) if weights.exists() else {}]
     for name in RESULT_STAGES:
         code = {d: _content(d, root) for d in table[name]["deps"] if _is_code(d)}
         parts.append([name, declared_params(table[name], params), code])
