@@ -109,9 +109,11 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(tmp_path: Path) -> N
             _begin_anew(project)
             continue
         met[stage] += 1
-        deadline = time.monotonic() + 10
-        while _processes_in(project):
-            assert time.monotonic() < deadline, _processes_in(project)
+        begin = time.monotonic()
+        while left := _processes_in(project):
+            # live tracking sends its last lines and marks the run as killed
+            seconds = 90 if all("ncsn.tracking.follow" in command for command in left) else 10
+            assert time.monotonic() < begin + seconds, left
             time.sleep(0.1)
     _remove_empty_locks(project)
     output_of(project, "dvc", "repro")

@@ -110,6 +110,14 @@ def test_a_password_in_a_list_is_refused() -> None:
         checked_params(values)
 
 
+def test_no_end_of_a_password_is_left_where_a_piece_of_it_was_masked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", f"{CANARY}/end")
+    assert masked(f"refused: {CANARY}/end!") == "refused: ***!"
+    assert masked(f"refused: {CANARY}!") == "refused: ***!"
+
+
 def test_the_file_of_secrets_fills_the_environment_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

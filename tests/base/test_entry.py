@@ -49,6 +49,38 @@ def test_a_fault_of_ours_keeps_its_traceback():
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="uses prctl")
+def test_a_process_whose_parent_has_died_already_ends_at_once():
+    done = _python("from ncsn.base.entry import die_with_parent\ndie_with_parent(1)\nprint(1)")
+    assert done.returncode == -signal.SIGKILL and done.stdout == ""
+
+
+def test_a_reader_that_has_gone_ends_the_command_as_a_shell_expects():
+    code = "from ncsn.base.entry import entry\nentry(lambda: print('line\\n' * 100_000))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize("link", ["from error", ""])
+def test_a_full_disk_is_found_behind_a_librarys_own_error(link):
+    done = _python(f"""
+        from ncsn.base.entry import entry
+        def main():
+            try:
+                raise OSError(28, "No space left on device", "out.pt")
+            except OSError as error:
+                raise RuntimeError("unexpected pos 64 vs 0") {link}
+        entry(main)
+    """)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: out.pt: the disk is full")
+
+
 LATE = "import time; print(1, flush=True); time.sleep(1); import ncsn.base.entry; time.sleep(60)"
 IMPORTING = "import time, ncsn.base.entry; print(1, flush=True); time.sleep(60)"
 WORKING = """import time; from ncsn.base.entry import entry
