@@ -131,7 +131,7 @@ def test_every_declared_param_exists():
 
 def test_scripts_are_thin():
     for script in (ROOT / "pipeline").glob("*.py"):
-        assert len(script.read_text().splitlines()) <= 65, script
+        assert len(script.read_text().splitlines()) <= 40, script
 
 
 @pytest.fixture

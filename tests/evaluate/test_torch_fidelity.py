@@ -45,7 +45,8 @@ def door_with(torchvision: str, folder: Path) -> str:
         "class CIFAR10: ...\nclass CIFAR100: ...\nclass STL10: ..."
     )
     code = (
-        "from ncsn.evaluate import torch_fidelity as fidelity; import torchvision, torch; torch.ops.torchvision.qnms;"
+        "from ncsn.evaluate import torch_fidelity as fidelity; import torchvision, torch;"
+        "torch.ops.torchvision.qnms;"
         f"assert torchvision.__file__.startswith({str(folder)!r});"
         "print(fidelity.TORCHVISION_DECLARATIONS is not None)"
     )
