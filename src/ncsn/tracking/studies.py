@@ -24,7 +24,7 @@ from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import image_grid
+from ncsn.tracking.results import sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
@@ -209,7 +209,7 @@ def _curve(trial: TrialRecord, at: int) -> Iterator[Metric]:
 def _publish_grid(store: Store, run_id: str, samples: Path) -> None:
     if not samples.exists() or store.client.list_artifacts(run_id, "images"):
         return
-    picture = Image.fromarray(image_grid(checked_images(read_npz(samples), "arr_0", samples)))
+    picture = Image.fromarray(sample_grid(checked_images(read_npz(samples), "arr_0", samples)))
     store.client.log_image(run_id, picture, key=SAMPLES, step=0, synchronous=True)
 
 
