@@ -44,7 +44,7 @@ PLACES = {
     "scmrepo": ("sweep/trials/dvc_repo.py",),
     "torch_fidelity": ("evaluate/torch_fidelity.py",),
     "pandas": ("report/", "toy/"),
-    "matplotlib": ("report/", "toy/"),
+    "matplotlib": ("base/chart_style.py", "report/", "toy/"),
     "ruamel": ("base/yaml_file.py",),
 }
 # Torch takes seconds to load: commands and pages answer without it.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ncsn.base.chart_style import png_bytes
 from ncsn.report.grids import (
     CELL_PX,
     GAP_PX,
@@ -21,7 +22,6 @@ from ncsn.report.grids import (
     plot_neighbours,
     transparent_grid,
 )
-from ncsn.report.run.charts import png_bytes
 
 
 def decoded(png: bytes) -> np.ndarray:

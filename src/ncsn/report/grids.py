@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ncsn.base.chart_style import DPI, in_house_style
 from ncsn.base.image_grid import image_grid
-from ncsn.report.run.charts import STYLE, in_house_style
 
 GAP_PX = 2
 PANEL_PX = 580  # two panels stand side by side on the page
@@ -21,7 +21,6 @@ MAX_STATES = 13
 HEADER_PX, LEFT_PX = 26, 30
 LABEL = "#7d8590"  # readable on white and on black
 HIDDEN = (125, 133, 144)  # the same, as bytes: pixels that are to be filled in
-DPI = int(str(STYLE["figure.dpi"]))
 
 
 def transparent_grid(images: np.ndarray, num_columns: int, scale: int) -> np.ndarray:

@@ -1,15 +1,5 @@
-"""Charts of the training. A `plot_` function returns a Figure; `png_bytes` makes a PNG of it.
+"""Charts of the training; a `plot_` function returns a Figure."""
 
-Figures are made without pyplot and under a fixed style, so the same data give the same bytes
-whatever matplotlibrc a person has.
-"""
-
-import io
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec
-
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -17,58 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ncsn.base import metric_names as keys
+from ncsn.base.chart_style import ACCENT, FAINT, INK, LINE, PLAIN, RAW, in_house_style
 from ncsn.report.run.tables import LevelLosses, final_level_losses, smoothed, smoothing_window
 
-P = ParamSpec("P")
-
-INK, FAINT, RAW, LINE, ACCENT = "#30363d", "#8b949e", "#b6c7dd", "#1f5f9e", "#d1622b"
-STYLE = {
-    "figure.dpi": 128,  # a power of two: sizes in pixels stay whole numbers
-    "savefig.dpi": "figure",
-    "figure.constrained_layout.use": True,
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.grid": True,
-    "grid.color": "#e6e8eb",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
-PLAIN = StrMethodFormatter("{x:g}")  # 0.01, not 1e-02
 MAX_LINES = 24  # levels drawn against step; of more, evenly spaced ones
 LOG_FROM_RATIO = 20  # a curve that spans more than this is drawn on a log axis
-
-
-def in_house_style(plot: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Runs `plot` under matplotlib's defaults and STYLE, not under the user's settings."""
-
-    @wraps(plot)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.style.context(["default", STYLE]):
-            return plot(*args, **kwargs)
-
-    return styled
-
-
-def png_bytes(figure: Figure) -> bytes:
-    """Returns the figure as PNG without the metadata that would name a version of matplotlib."""
-    buffer = io.BytesIO()
-    with matplotlib.style.context(["default", STYLE]):
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 @in_house_style

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ncsn.report.run.charts import ACCENT, LINE, PLAIN, RAW, in_house_style
+from ncsn.base.chart_style import ACCENT, LINE, PLAIN, RAW, in_house_style
 from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, numeric_axes, trained
 from ncsn.report.sweep.scales import (
     ORACLE,

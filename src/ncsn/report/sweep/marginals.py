@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ncsn.base.chart_style import FAINT, LINE, in_house_style
 from ncsn.base.trial_record import EDGE_SHARE
-from ncsn.report.run.charts import FAINT, LINE, in_house_style
 from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, spread, trained
 from ncsn.report.sweep.scales import (
     MARKS,

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from ncsn.report.run.charts import ACCENT, INK, LINE, LOG_FROM_RATIO, PLAIN
+from ncsn.base.chart_style import ACCENT, INK, LINE, PLAIN
+from ncsn.report.run.charts import LOG_FROM_RATIO
 from ncsn.report.sweep.inputs import SweepStudy, is_log
 
 GREEN, RED, ORACLE = "#2f7d4f", "#b3261e", "#8a6fb0"
