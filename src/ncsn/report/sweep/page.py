@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncsn.base.progress import duration
 from ncsn.report.run.page import number
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.inputs import SweepStudy, metric_title
@@ -59,20 +60,6 @@ def render_study(
         num_ended=len(ended),
         absent=_absent(study),
     )
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in the two units that tell most.
-
-    >>> duration(3.217), duration(75), duration(7260)
-    ('3.2 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def cell(value: Any) -> str:
