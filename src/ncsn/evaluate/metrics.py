@@ -92,7 +92,7 @@ def evaluate_features(
         generated, real, params.kid_subsets, params.kid_subset_size, fidelity_seed(seed)
     )
     precision, recall = fidelity.precision_recall(generated, real, params.prc_neighborhood)
-    metrics = {
+    return {
         keys.FID: fid,
         keys.FID_NUM_SAMPLES: len(generated),
         keys.NUM_REFERENCE: len(real),
@@ -100,12 +100,14 @@ def evaluate_features(
         keys.KID_STD: kid_std,
         keys.PRECISION: precision,
         keys.RECALL: recall,
+        **({} if logits is None else _inception_score(logits, seed)),
     }
-    if logits is not None:
-        splits = min(_ISC_SPLITS, len(logits))
-        mean, std = fidelity.inception_score(logits, splits, fidelity_seed(seed))
-        metrics |= {keys.ISC_MEAN: mean, keys.ISC_STD: std}
-    return metrics
+
+
+def _inception_score(logits: torch.Tensor, seed: int) -> dict[str, float]:
+    splits = min(_ISC_SPLITS, len(logits))
+    mean, std = fidelity.inception_score(logits, splits, fidelity_seed(seed))
+    return {keys.ISC_MEAN: mean, keys.ISC_STD: std}
 
 
 @one_thread()

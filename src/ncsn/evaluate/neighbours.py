@@ -74,22 +74,24 @@ def training_neighbours(
         and `held_out_distances`, that of the nearest to each of as many held-out images.
     """
     shown, unseen = samples[: params.num_samples], held_out[: params.num_samples]
-    extractor, layer = reference.key["extractor"], reference.key["feature_layer"]
-    name = metric_layers(extractor, layer).features
     features, unseen_features = (
-        extract_features(images, extractor, [name], reference.weights, device)[name]
-        for images in (shown, unseen)
+        _features(images, reference, device) for images in (shown, unseen)
     )
     count = params.num_neighbours
     return {
-        "extractor": extractor,
-        "feature_layer": layer,
+        "extractor": reference.key["extractor"],
+        "feature_layer": reference.key["feature_layer"],
         "num_train": len(train),
         "pixels": _found(shown, unseen, train, count, 1 / 255),
-        "features": _found(
-            features.numpy(), unseen_features.numpy(), train_features.numpy(), count, 1.0
-        ),
+        "features": _found(features, unseen_features, train_features.numpy(), count, 1.0),
     }
+
+
+def _features(images: np.ndarray, reference: Reference, device: torch.device) -> np.ndarray:
+    extractor, layer = reference.key["extractor"], reference.key["feature_layer"]
+    name = metric_layers(extractor, layer).features
+    outputs = extract_features(images, extractor, [name], reference.weights, device)
+    return outputs[name].numpy()
 
 
 def _found(

@@ -77,13 +77,7 @@ def plot_level_losses(
     colours = _level_colours(final["sigma"].to_numpy())
     figure = Figure(figsize=(9, 3.4))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
-    drawn = final["level"][np.linspace(0, len(final) - 1, min(len(final), MAX_LINES)).astype(int)]
-    for level in drawn:
-        rows = losses.table[losses.table["level"] == level]
-        colour = colours.to_rgba(rows["sigma"].iloc[0])
-        left.plot(
-            rows["step"], rows["loss"], color=colour, lw=1.4, marker=_marker(len(rows)), ms=3
-        )
+    num_drawn = _draw_levels(left, losses.table, final["level"], colours)
     size = 22 if len(final) <= MAX_LINES else 8
     right.scatter(
         final["sigma"], final["loss"], c=colours.to_rgba(final["sigma"]), s=size, zorder=3
@@ -95,7 +89,7 @@ def plot_level_losses(
     _level_axis(right)
     _least(right, least)
     source = "held-out images" if losses.key == keys.VAL_LOSS else "training images"
-    which = "each level" if len(drawn) == len(final) else f"{len(drawn)} of {len(final)} levels"
+    which = "each level" if num_drawn == len(final) else f"{num_drawn} of {len(final)} levels"
     left.set_title(f"{which} during training, {source}")
     dotted = "" if least is None else " (dotted: least reachable)"
     right.set_title(f"at the end, step {losses.table['step'].max():,}{dotted}")
@@ -104,6 +98,20 @@ def plot_level_losses(
     bar.set_label(_LEVEL_LABEL)
     bar.outline.set_visible(False)
     return figure
+
+
+def _draw_levels(
+    axes: Axes, table: pd.DataFrame, levels: pd.Series, colours: ScalarMappable
+) -> int:
+    """A line for each level, or for MAX_LINES evenly spaced ones; returns how many."""
+    places = np.linspace(0, len(levels) - 1, min(len(levels), MAX_LINES)).astype(int)
+    for level in levels[places]:
+        rows = table[table["level"] == level]
+        colour = colours.to_rgba(rows["sigma"].iloc[0])
+        axes.plot(
+            rows["step"], rows["loss"], color=colour, lw=1.4, marker=_marker(len(rows)), ms=3
+        )
+    return len(places)
 
 
 _LEVEL_LABEL = "noise level σ (pixel values in [0, 1])"
