@@ -27,7 +27,7 @@ _ROW = TypeAdapter(dict[str, Finite])
 class Record(BaseModel):
     """A JSON file of a known kind."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
 
 
 class SplitRecord(Record):
