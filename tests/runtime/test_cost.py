@@ -69,7 +69,7 @@ def test_the_forecast_says_one_line_after_the_warm_up(monkeypatch, capsys):
     assert len(lines) == 1
     # 11 steps between readings at 0 s and 3 s
     assert lines[0].startswith(
-        "train: 1 GFLOP an image, 6.34 TFLOP to do; 234.7 images/s (235 GFLOP"
+        "train: 1 GFLOP per image, 6.34 TFLOP to do; 234.7 images/s (235 GFLOP"
     )
     assert lines[0].endswith("24 s to go")
 

@@ -76,13 +76,13 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one JSON object a line."""
+    """Writes one JSON object per line."""
     with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Reads one JSON object a line; a last line without its newline is left out.
+    """Reads one JSON object per line; a last line without its newline is left out.
 
     Raises:
         Missing: there is no such file.

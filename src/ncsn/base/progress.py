@@ -22,7 +22,7 @@ def progress_bar(total: int, unit: str, *, initial: int = 0, label: str = "") ->
 
 
 def notice(text: str) -> None:
-    """Says something on stderr without breaking a progress bar."""
+    """Prints a line on stderr without breaking a progress bar."""
     tqdm.write(f"notice: {text}", file=sys.stderr)
 
 

@@ -154,7 +154,7 @@ def _check_counts(num_samples: int, num_reference: int, params: EvaluateParams) 
     fewest = min(num_samples, num_reference)
     counts = f"{num_samples} samples, {num_reference} reference images"
     if fewest < 2:
-        raise UserError(f"metrics need at least 2 images a side, got {counts}")
+        raise UserError(f"metrics need at least 2 images per side, got {counts}")
     if params.kid_subset_size > fewest:
         raise UserError(
             f"evaluate.kid_subset_size (value {params.kid_subset_size}): must be at most {fewest},"

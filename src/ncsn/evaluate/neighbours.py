@@ -70,8 +70,8 @@ def training_neighbours(
 
     Returns:
         Plain values: `extractor`, `feature_layer`, `num_train`, and under `pixels` (units where
-        pixel values lie in [0, 1]) and `features` each `indices` and `distances`, a row a sample,
-        and `held_out_distances`, that of the nearest to each of as many held-out images.
+        pixel values lie in [0, 1]) and `features` each `indices` and `distances`, one row per
+        sample, and `held_out_distances`: to the nearest, from each of as many held-out images.
     """
     shown, unseen = samples[: params.num_samples], held_out[: params.num_samples]
     features, unseen_features = (

@@ -1,4 +1,4 @@
-"""Score matching objectives: one value a sample; the caller averages.
+"""Score matching objectives: one value per sample; the caller averages.
 
 Denoising score matching takes `score_fn(x, level)`, the others `score_fn(x)`: one density, no
 level (`lambda x: score_net(x, level)` fixes one). Random numbers are arguments. None of the
@@ -133,8 +133,8 @@ def fisher_divergence(
 ) -> Tensor:
     """Per-sample integrand of the Fisher divergence, 1/2 ||s(x) - grad log p(x)||^2.
 
-    The factor one half, which the seed notes leave out, makes it differ from the objectives above
-    by a constant alone. Its mean over x drawn from p is the divergence.
+    Its mean over x drawn from p is the divergence. With the factor one half it differs from the
+    means of the objectives above by a constant alone.
 
     Args:
         score_fn: maps x to scores of its shape.

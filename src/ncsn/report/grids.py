@@ -49,7 +49,7 @@ def plot_images(images: np.ndarray) -> Figure:
 
 @in_house_style
 def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
-    """One row a sample: itself, a gap, then its neighbours (Song & Ermon 2019, Fig. 9).
+    """One row per sample: itself, a gap, then its neighbours (Song & Ermon 2019, Fig. 9).
 
     Args:
         samples: uint8, shape (N, H, W, C).
@@ -60,7 +60,7 @@ def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
 
 @in_house_style
 def plot_inpainting(originals: np.ndarray, known: np.ndarray, completions: np.ndarray) -> Figure:
-    """One row an image: itself, what was given of it, a gap, completions (Fig. 6).
+    """One row per image: itself, what was given of it, a gap, completions (Fig. 6).
 
     Args:
         originals: uint8, shape (N, H, W, C).
@@ -77,8 +77,8 @@ def plot_inpainting(originals: np.ndarray, known: np.ndarray, completions: np.nd
 def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
     """Samples on their way through the noise levels (Song & Ermon 2019, Fig. 4).
 
-    One row an image, one column a state, its sigma above. Of more than MAX_STATES states the start
-    and evenly spaced others are shown, the first level and the end among them.
+    One row per image, one column per state, its sigma above. Of more than MAX_STATES states the
+    start is shown and evenly spaced others, among them the first level and the end.
 
     Args:
         states: uint8, shape (K, N, H, W, C).

@@ -58,7 +58,7 @@ class DensityStudy(NamedTuple):
 def density_study(
     *, num_steps: int, batch_size: int, learning_rate: float, seed: int
 ) -> DensityStudy:
-    """Trains both networks on fresh samples of the paper's mixture, one projection a sample."""
+    """Trains both networks on fresh samples of the paper's mixture, one projection per sample."""
     mixture = two_mode_mixture()
     grid = square_grid()
     learned = {}

@@ -1,4 +1,4 @@
-"""One noise level or many (Song & Ermon 2019, Sec. 3.2 and 4; the seed notes' pitfalls).
+"""One noise level or many (Song & Ermon 2019, Sec. 3.2 and 4).
 
 A network for each level learns the score of the mixture smoothed by N(0, sigma^2 I). Alone, a
 small sigma leaves the gap between the modes unfilled and the score there unlearned, a large one

@@ -53,8 +53,8 @@ def finished_run(uri: str, experiment: str, key: str, mirror: str) -> tuple[str,
         mirror: digest of what the run shall mirror.
 
     Returns:
-        None where the run is missing, deleted, unfinished or a mirror of other files; where the
-        experiment is deleted; and where only MLflow itself can tell.
+        None where the run is missing, deleted, unfinished or made from other files, where the
+        experiment is deleted, and where only MLflow itself can find out.
     """
     database = database_path(uri)
     try:

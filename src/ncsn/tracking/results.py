@@ -1,7 +1,7 @@
 """What completes a run: params, final metrics, conditions, sample grid, files, data set.
 
-Params and tags are written once and stay as they were first written; a metric is written again
-only when its value has changed.
+Params and tags are written once and never again; a metric is written again only when its value has
+changed.
 """
 
 import json

@@ -145,7 +145,7 @@ def _seconds_panel(axes: Axes, study: SweepStudy, name: str) -> None:
     x = positions(study, name, trials[name]) + _jitter(study, name, trials["number"])
     y = trials["seconds"].to_numpy(float)
     draw_trials(axes, x, y, trained(trials).to_numpy(bool), feasible(trials), label=False)
-    axes.set_ylabel("seconds\na trial")
+    axes.set_ylabel("seconds\nper trial")
     objective_axis(axes.yaxis, axes.set_yscale, y)
     if axes.get_yscale() == "linear" and len(y):
         axes.set_ylim(0, 1.1 * y.max())

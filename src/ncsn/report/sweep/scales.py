@@ -96,11 +96,11 @@ def draw_trials(
     axes: Axes, x: np.ndarray, y: np.ndarray, ran: np.ndarray, feasible: np.ndarray, label: bool
 ) -> None:
     """Trials as circles: filled where a network was trained, hollow where one was reused."""
-    for filled, words in ((True, "network trained"), (False, "training reused")):
+    for filled, meaning in ((True, "network trained"), (False, "training reused")):
         for kept, alpha in ((feasible, 0.9), (~feasible, 0.3)):
             chosen = (ran == filled) & kept
             face = LINE if filled else "white"
-            text = words if label and kept is feasible and chosen.any() else None
+            text = meaning if label and kept is feasible and chosen.any() else None
             axes.scatter(
                 x[chosen],
                 y[chosen],
