@@ -23,11 +23,12 @@ def main() -> str:
     params = load_params("base", "paths", "model", "train", "reference")
     paths, device = params.paths, build_device(params.base)
     refuse_foreign(paths.previews)  # told now, not after the training
-    learnt, held_out = load_split(paths.train_images), load_split(paths.test_images)
-    check_labels(params.reference.extractor, learnt.labels, held_out.labels)
-    check_counts(len(learnt.images), len(held_out.images), learnt.images.shape[1:])
+    train_split, test_split = load_split(paths.train_images), load_split(paths.test_images)
+    check_labels(params.reference.extractor, train_split.labels, test_split.labels)
+    images, held_out = train_split.images, test_split.images
+    check_counts(len(images), len(held_out), images.shape[1:])
     noise = read_record(paths.training_noise, NoiseRecord)
-    task = image_task(learnt.images, held_out.images, noise, params, device)
+    task = image_task(images, held_out, noise, params, device)
     with work_folder("train", paths.work) as folder:
         with following((folder / LOG, folder / SPEED), folder / PREVIEWS):
             checkpoint = train(task, params.train, params.base, folder)

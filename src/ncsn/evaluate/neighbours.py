@@ -82,8 +82,10 @@ def training_neighbours(
         "extractor": reference.key["extractor"],
         "feature_layer": reference.key["feature_layer"],
         "num_train": len(train),
-        "pixels": _found(shown, unseen, train, count, 1 / 255),
-        "features": _found(features, unseen_features, train_features.numpy(), count, 1.0),
+        "pixels": _nearest_and_held_out(shown, unseen, train, count, 1 / 255),
+        "features": _nearest_and_held_out(
+            features, unseen_features, train_features.numpy(), count, 1.0
+        ),
     }
 
 
@@ -94,7 +96,7 @@ def _features(images: np.ndarray, reference: Reference, device: torch.device) ->
     return outputs[name].numpy()
 
 
-def _found(
+def _nearest_and_held_out(
     points: np.ndarray, unseen: np.ndarray, others: np.ndarray, count: int, scale: float
 ) -> dict[str, Any]:
     found = nearest(points, others, count)

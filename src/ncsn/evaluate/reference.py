@@ -119,7 +119,9 @@ def read_reference(
     """
     folder = Path(folder)
     key, weights = read_record(folder / KEY, ReferenceKey), folder / WEIGHTS[params.extractor]
-    expected = _asked(params, seed) | {"data_sha256": data_summary[params.split]["sha256"]}
+    expected = _deciding_params(params, seed) | {
+        "data_sha256": data_summary[params.split]["sha256"]
+    }
     _check(folder, key, expected)
     found = {name: _sha256(file) for name, file in _files(folder, weights).items()}
     _check(folder, key, found)
@@ -232,7 +234,7 @@ def _key(
     """What the folder was made from, and the hashes of what it holds."""
     files = _files(folder, folder / WEIGHTS[params.extractor])
     key = {
-        **_asked(params, seed),
+        **_deciding_params(params, seed),
         "num_images": len(real.images),
         "image_shape": list(real.images.shape[1:]),
         "data_sha256": split_sha256(real),
@@ -246,10 +248,9 @@ def _train_key(folder: Path, train_sha256: str) -> dict[str, str]:
     return {"train_data_sha256": train_sha256, "train_features_sha256": features_sha256}
 
 
-def _asked(params: ReferenceParams, seed: int) -> dict[str, Any]:
+def _deciding_params(params: ReferenceParams, seed: int) -> dict[str, Any]:
     """The params that decide the folder; where weights were copied from decides nothing."""
-    asked = params.model_dump(exclude={"weights_path"})
-    return {**asked, "seed": seed}
+    return {**params.model_dump(exclude={"weights_path"}), "seed": seed}
 
 
 def _files(folder: Path, weights: Path) -> dict[str, Path]:
