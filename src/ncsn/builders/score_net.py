@@ -4,7 +4,7 @@ The tables of names are kept apart by stage (this file, `objective`, `sampler`),
 sampler does not count as a change of what trained the network.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -52,46 +52,18 @@ def build_score_net(
         seed: names the first weights.
         points: training images of the exact score, uint8, shape (N, C, H, W).
         dequantised: whether the exact score is that of dequantised images.
-
-    Raises:
-        ValueError: an exact score without points.
     """
+    channels, height, width = image_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mixed_seed(seed, "init"))
-        return _NETWORKS[model.name](model, sigmas, image_shape, points, dequantised)
-
-
-def _ncsn(
-    model: ModelParams, sigmas: Tensor, image_shape: Sequence[int], *_: object
-) -> ConditionalRefineNet:
-    return ConditionalRefineNet(image_shape[0], model.base_channels, len(sigmas))
-
-
-def _ncsnv2(
-    model: ModelParams, sigmas: Tensor, image_shape: Sequence[int], *_: object
-) -> ScaledRefineNet:
-    channels, height, width = image_shape
-    cascades = cascades_for(height, width)
-    return ScaledRefineNet(channels, model.base_channels, sigmas, cascades)
-
-
-def _oracle(
-    model: ModelParams,
-    sigmas: Tensor,
-    image_shape: Sequence[int],
-    points: Tensor | None,
-    dequantised: bool,
-) -> DataScore:
-    if points is None:
-        raise ValueError("model.name 'oracle': the exact score needs the training images")
-    return DataScore(points, sigmas, dequantised=dequantised)
-
-
-_NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
-    "ncsn": _ncsn,
-    "ncsnv2": _ncsnv2,
-    "oracle": _oracle,
-}
+        if model.name == "ncsn":
+            return ConditionalRefineNet(channels, model.base_channels, len(sigmas))
+        if model.name == "ncsnv2":
+            cascades = cascades_for(height, width)
+            return ScaledRefineNet(channels, model.base_channels, sigmas, cascades)
+    if model.name == "oracle" and points is not None:
+        return DataScore(points, sigmas, dequantised=dequantised)
+    raise ValueError(f"model.name must be 'ncsn', 'ncsnv2' or 'oracle' with points: {model.name}")
 
 
 def build_trained_net(
