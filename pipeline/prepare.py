@@ -23,7 +23,7 @@ def main() -> str:
     for line in data.summary.get("notices", []):
         notice(line)
     return (
-        f"{params.paths.data_summary}: {params.data.name}, {len(data.train.images)} train and"
+        f"prepare: {params.data.name}, {len(data.train.images)} train and"
         f" {len(data.test.images)} test images of {size_text(data.train.images.shape[1:])}"
     )
 
