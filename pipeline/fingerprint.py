@@ -12,13 +12,13 @@ from ncsn.runtime.dag import fingerprinted_stages
 from ncsn.runtime.fingerprints import fingerprint
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
     load_params()
     stages = fingerprinted_stages()
     for stage in stages:
         write_json(f"{FINGERPRINTS}/{stage}.json", fingerprint(stage))
-    print(f"{FINGERPRINTS}: {len(stages)} stages")
+    return f"{FINGERPRINTS}: {len(stages)} stages"
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 samples, between pixels and between features.
 Run it with `dvc repro neighbours`."""
 
-import time
-
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json
 from ncsn.base.records import DataRecord, read_record
@@ -15,9 +13,8 @@ from ncsn.evaluate.reference import read_reference, read_train_features
 from ncsn.runtime.device import build_device
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
-    begin = time.perf_counter()
     params = load_params("base", "paths", "reference", "neighbours")
     paths, data_summary = params.paths, read_record(params.paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, params.base.seed, data_summary)
@@ -31,8 +28,10 @@ def main() -> None:
         build_device(params.base),
     )
     write_json(paths.neighbours, found)
-    size = f"{len(found['pixels']['indices'])} samples among {found['num_train']} images"
-    print(f"{paths.neighbours}: {size}, {time.perf_counter() - begin:.1f} s")
+    return (
+        f"{paths.neighbours}: nearest of {found['num_train']} training images to"
+        f" {len(found['pixels']['indices'])} samples"
+    )
 
 
 if __name__ == "__main__":

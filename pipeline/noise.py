@@ -8,12 +8,12 @@ from ncsn.builders.training_noise import training_noise
 from ncsn.config.params import load_params
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
     params = load_params("paths", "noise", "model")
     noise = training_noise(params.noise, params.model.name)
     write_json(params.paths.training_noise, noise)
-    print(f"{params.paths.training_noise}: training {noise['training']}")
+    return f"{params.paths.training_noise}: training {noise['training']}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
-"""Stage `prepare`: from a data set by name to its train and test split.
-
-Leaves two .npz archives and a summary of both. Run by `dvc repro prepare`.
-"""
-
-import time
+"""Takes the name of a data set; leaves its train and test split and a summary of both.
+What params.yaml asks for and the data do not have is told here, before anything is trained.
+Run it with `dvc repro prepare`."""
 
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json
@@ -15,8 +12,8 @@ from ncsn.data.prepare import prepare
 from ncsn.data.split import write_split
 
 
-def main() -> None:
-    start = time.perf_counter()
+def main() -> str:
+    """The stage."""
     params = load_params("base", "paths", "data", "reference")
     data = prepare(params.data, params.base.seed, params.reference.extractor)
     check_counts(len(data.train.images), len(data.test.images), data.train.images.shape[1:])
@@ -25,10 +22,9 @@ def main() -> None:
     write_json(params.paths.data_summary, data.summary)
     for line in data.summary.get("notices", []):
         notice(line)
-    print(
-        f"prepare: {params.data.name}, {len(data.train.images)} train and "
-        f"{len(data.test.images)} test images of {size_text(data.train.images.shape[1:])} "
-        f"in {time.perf_counter() - start:.1f} s"
+    return (
+        f"prepare: {params.data.name}, {len(data.train.images)} train and"
+        f" {len(data.test.images)} test images of {size_text(data.train.images.shape[1:])}"
     )
 
 

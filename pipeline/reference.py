@@ -2,8 +2,6 @@
 Also measures real against real images: the floor below which no score means anything.
 Run it with `dvc repro reference`."""
 
-import time
-
 from ncsn.base import metric_names as keys
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json
@@ -14,9 +12,8 @@ from ncsn.evaluate.reference import write_reference
 from ncsn.runtime.device import build_device
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
-    begin = time.perf_counter()
     params = load_params("base", "paths", "reference")
     paths = params.paths
     train, test = load_split(paths.train_images), load_split(paths.test_images)
@@ -30,9 +27,10 @@ def main() -> None:
         build_device(params.base),
     )
     write_json(paths.reference_summary, summary)
-    conditions = f"{params.reference.extractor}, layer {params.reference.feature_layer}"
-    floor, seconds = summary[keys.FLOOR_FID], time.perf_counter() - begin
-    print(f"{paths.reference}: floor FID {floor:.4g} ({conditions}), {seconds:.1f} s")
+    return (
+        f"{paths.reference}: floor FID {summary[keys.FLOOR_FID]:.4g}"
+        f" ({params.reference.extractor}, layer {params.reference.feature_layer})"
+    )
 
 
 if __name__ == "__main__":

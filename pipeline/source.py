@@ -5,8 +5,6 @@ of the weights. Runs at every `dvc repro`, before all others: paths of dvc.yaml 
 user a file are refused here, since DVC empties the outs of a stage before the stage can.
 """
 
-import time
-
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json
 from ncsn.base.outside import located
@@ -15,9 +13,8 @@ from ncsn.config.paths import CHECKED, DATA_SOURCE, WEIGHTS_SOURCE, refuse_users
 from ncsn.data.fingerprint import data_fingerprint, weights_fingerprint
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
-    begin = time.perf_counter()
     params = load_params("paths", "data", "reference")
     paths, memory = params.paths, located(params.paths.work) / "source"
     refuse_users_folders(paths)
@@ -26,9 +23,8 @@ def main() -> None:
     write_json(DATA_SOURCE, data)
     write_json(WEIGHTS_SOURCE, weights)
     write_json(CHECKED, {"paths": "keep the rules"})
-    seconds = time.perf_counter() - begin
     found = data.get("files", 0) + weights.get("files", 0)
-    print(f"{DATA_SOURCE}: {found:,} files outside the project's own, {seconds:.1f} s")
+    return f"{DATA_SOURCE}: {found:,} files outside the project's own"
 
 
 if __name__ == "__main__":

@@ -2,20 +2,17 @@
 Runs on the CPU in one thread: its matrices are too small for a second one to pay.
 Run it with `dvc repro toy`."""
 
-import time
-
 import torch
 
 from ncsn.base.entry import entry
 from ncsn.base.files import whole_folder, write_json
 from ncsn.config.params import load_params
 from ncsn.toy.figures import write_figures
-from ncsn.toy.study import toy_study, toy_summary
+from ncsn.toy.study import shares_line, toy_study, toy_summary
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
-    begin = time.perf_counter()
     torch.set_num_threads(1)
     params = load_params("base", "paths", "toy")
     with whole_folder(params.paths.toy_figures) as folder:
@@ -23,9 +20,7 @@ def main() -> None:
         write_figures(study, folder)
     summary = toy_summary(study)
     write_json(params.paths.toy_summary, summary)
-    shares = ", ".join(f"{name} {float(x.mean()):.3f}" for name, x in study.mixing.shares.items())
-    seconds = time.perf_counter() - begin
-    print(f"{params.paths.toy_summary}: share of the larger mode {shares}, {seconds:.1f} s")
+    return f"{params.paths.toy_summary}: share of the larger mode {shares_line(study)}"
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@
 nothing changes and MLflow is not even imported; reports/mlflow_run.json names the run.
 """
 
-import time
-
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json
 from ncsn.base.yaml_file import read_yaml
@@ -13,9 +11,8 @@ from ncsn.config.params import PARAMS_FILE, load_params
 from ncsn.tracking.finished import present_record
 
 
-def main() -> None:
+def main() -> str:
     """The stage."""
-    start = time.perf_counter()
     params = load_params("paths", "track")
     record = present_record(params.paths, params.track)
     state = "the run was there"
@@ -25,8 +22,7 @@ def main() -> None:
         record = publish_configuration(params.paths, params.track, read_yaml(PARAMS_FILE))
         state = "run completed"
     write_json(params.paths.mlflow_run, record)
-    seconds = time.perf_counter() - start
-    print(f"track: {params.paths.mlflow_run}, {state}, {record['run_id']}, {seconds:.1f} s")
+    return f"{params.paths.mlflow_run}: {state}, {record['run_id']}"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ class Factors(nn.Module):
 def _params(num_steps: int, **changes: float) -> TrainParams:
     watched = {f"{name}_every_steps": 10**6 for name in ("log", "validate", "preview")}
     values = {
-        "objective": "dsm",
         "num_steps": num_steps,
         "batch_size": 8,
         "learning_rate": 0.05,

@@ -1,6 +1,7 @@
 """How a command ends: a user's mistake in one line, no orphan of a killed parent."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,21 @@ def test_a_users_mistake_is_one_line_without_a_traceback():
         """
     )
     assert (done.returncode, done.stderr) == (2, "error: noise.sigma_max: wrong\n")
+
+
+def test_the_line_that_a_script_returns_is_printed_with_its_seconds():
+    done = _python(
+        """
+        import time
+        from ncsn.base.entry import entry
+        def main():
+            time.sleep(0.3)
+            return "out.json: 3 images"
+        entry(main)
+        entry(lambda: None)
+        """
+    )
+    assert re.fullmatch(r"out.json: 3 images, 0.[3-9] s\n", done.stdout)
 
 
 def test_divergence_has_an_exit_status_of_its_own():

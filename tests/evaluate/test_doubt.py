@@ -8,7 +8,7 @@ from ncsn.evaluate.doubt import classifier_doubt
 @pytest.mark.parametrize(
     ("accuracy", "guessing", "num_images", "words"),
     [
-        (0.10, 0.11, 359, "10.0% of 359 held-out images rightly.*mean nothing"),
+        (0.10, 0.11, 359, "10.0% of 359 held-out images correctly.*mean nothing"),
         (0.15, 0.11, 359, "mean nothing"),  # within three standard errors of guessing
         (0.97, 0.97, 1000, "mean nothing"),  # one class for nearly all
         (1.0, 1.0, 50, "mean nothing"),  # one class

@@ -87,7 +87,7 @@ def classified(images: np.ndarray | torch.Tensor, weights: Path) -> dict:
     return fidelity.extract_features(images, "classifier", ["128", "logits"], weights, "cpu")
 
 
-def test_layers_have_one_row_an_image(weights: Path) -> None:
+def test_layers_have_one_row_per_image(weights: Path) -> None:
     outputs = classified(grey(20), weights)
     assert outputs["128"].shape == (20, 128) and outputs["logits"].shape == (20, 5)
     assert outputs["128"].dtype == torch.float32

@@ -184,7 +184,7 @@ def test_implicit_loss_equals_the_trace_of_the_jacobian_on_images() -> None:
 
 
 @pytest.mark.parametrize("objective", [ism, ssm, ssm_vr, dsm])
-def test_one_value_a_sample_and_no_graph_under_no_grad(objective) -> None:
+def test_one_value_per_sample_and_no_graph_under_no_grad(objective) -> None:
     assert objective(bent(), 7).shape == (7,)
     assert objective(bent(), 7).requires_grad
     with torch.no_grad():

@@ -28,7 +28,7 @@ class _OneConv(nn.Module):
         return self.conv(x)
 
 
-def test_a_convolution_costs_two_flops_a_weight_and_pixel():
+def test_a_convolution_costs_two_flops_per_weight_and_pixel():
     net, by_hand = _OneConv(), 2 * 3 * 5 * 9 * 6 * 7
     assert forward_flops(net, (3, 6, 7)) == by_hand
     assert training_flops(net, (3, 6, 7)) == 2 * by_hand  # the image needs no gradient
@@ -42,7 +42,7 @@ def test_training_costs_three_evaluations_less_the_first_layer_s_input():
 
 
 @pytest.mark.slow
-def test_the_paper_s_network_costs_20_gflop_an_evaluation():
+def test_the_paper_s_network_costs_20_gflop_per_evaluation():
     assert forward_flops(_net(128, (3, 32, 32)), (3, 32, 32)) == pytest.approx(19.786e9, rel=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_the_forecast_says_one_line_after_the_warm_up(monkeypatch, capsys):
     assert len(lines) == 1
     # 11 steps between readings at 0 s and 3 s
     assert lines[0].startswith(
-        "train: 1 GFLOP an image, 6.34 TFLOP to do; 234.7 images/s (235 GFLOP"
+        "train: 1 GFLOP per image, 6.34 TFLOP to do; 234.7 images/s (235 GFLOP"
     )
     assert lines[0].endswith("24 s to go")
 

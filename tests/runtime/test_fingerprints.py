@@ -21,6 +21,12 @@ def loss(x: float) -> float:
         raise ValueError(f"x must be at least 0, got {x}")
     print("here")
     return SCALE * x**2  # doubled
+
+def name(x: float) -> str:
+    return f"x{x}"
+
+def main() -> str:
+    return f"{path}: written"
 '''
 
 
@@ -34,6 +40,7 @@ def loss(x: float) -> float:
         ('f"x must be at least 0, got {x}"', 'f"{x} is below 0"'),
         ('    print("here")\n', ""),
         ('print("here")', 'notice(f"{x}")'),
+        ('return f"{path}: written"', 'return f"{path} is there"'),
     ],
 )
 def test_what_decides_no_number_does_not_count(old, new):
@@ -52,6 +59,7 @@ def test_what_decides_no_number_does_not_count(old, new):
         ("SCALE * x", "x * SCALE"),
         ("import math", "import cmath"),
         ("def loss(x", "def loss(y"),
+        ('return f"x{x}"', 'return f"y{x}"'),
     ],
 )
 def test_what_may_decide_a_number_counts(old, new):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ncsn.builders.sampler import build_sampler, evaluations_per_image
+from ncsn.builders.sampler import build_sampler
 from ncsn.config.params import IllustrateParams, SampleParams, SamplerParams
 from ncsn.maths.exact_score import DataScore
 from ncsn.maths.ladder import geometric_sigmas
@@ -36,7 +36,6 @@ def scene(score_fn=score, sampler=SAMPLER, seed=5, max_batch_size=1000):
         (3, 6, 7),
         sampler,
         SAMPLE.model_copy(update={"seed": seed}),
-        evaluations_per_image(sampler, len(SIGMAS)),
         max_batch_size,
     )
 
@@ -114,9 +113,7 @@ def test_the_baseline_asks_the_last_level_as_often_as_the_annealed_chain(tmp_pat
 def test_the_baseline_starts_from_the_noise_of_the_samples_of_the_same_number(tmp_path):
     """With a score of zero and one step, both chains add the same noise to the same start."""
     sampler = SAMPLER.model_copy(update={"steps_per_level": 1, "final_denoise": False})
-    place = replace(
-        scene(lambda x, level: torch.zeros_like(x), sampler), sigmas=SIGMAS[:1], evaluations=1
-    )
+    place = replace(scene(lambda x, level: torch.zeros_like(x), sampler), sigmas=SIGMAS[:1])
     draw = Draw(build_sampler(sampler, SIGMAS[:1]), place.score_fn, (3, 6, 7), 1)
     samples = draw_samples(draw, SAMPLE, 1000, tmp_path / "samples").images
     assert np.array_equal(draw_baseline(place, PARAMS, tmp_path / "baseline"), samples[:6])

@@ -135,7 +135,7 @@ def test_a_server_that_hangs_is_ended(project: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(server, "_START_SEC", 0.5)
     _no_server(monkeypatch, "import time; time.sleep(60)")
     with (
-        pytest.raises(UserError, match=r"did not answer within 0\.5 s: it said nothing"),
+        pytest.raises(UserError, match=r"did not answer within 0\.5 s: it printed nothing"),
         serving(load_params("track").track, port=free_port(5700)),
     ):
         pass

@@ -95,7 +95,7 @@ def test_a_publication_that_was_cut_off_is_completed(
     study: StudyRun, trial: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(studies, "image_grid", lambda images: (_ for _ in ()).throw(RuntimeError))
+        patch.setattr(studies, "sample_grid", lambda images: (_ for _ in ()).throw(RuntimeError))
         publish_trial(study, trial)
     run_id = publish_trial(study, trial)
     history = study.store.client.get_metric_history(run_id, "train/loss")

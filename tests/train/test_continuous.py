@@ -32,7 +32,6 @@ BASE = BaseParams(
     seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
 )
 TRAIN = TrainParams(
-    objective="dsm",
     num_steps=4,
     batch_size=8,
     learning_rate=1e-3,

@@ -36,7 +36,6 @@ BASE = BaseParams(
 
 def _params(**changes):
     values = {
-        "objective": "dsm",
         "num_steps": 7,
         "batch_size": 8,
         "learning_rate": 1e-3,

@@ -12,6 +12,7 @@ import io
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -44,20 +45,25 @@ _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
 
-def entry(main: Callable[[], None]) -> None:
-    """Runs `main` and turns a user's mistake into one line on stderr and exit status 2.
+def entry(main: Callable[[], str | None]) -> None:
+    """Runs `main` and prints the line that it returns, with the seconds that it took.
 
-    So it does with a place that cannot be written, such as a full disk. Values under which the
-    numbers diverge give status 3, so that a sweep can tell. Ctrl-C exits with 130, a reader of
-    the output that has gone (`| head`) with 141. Any other exception keeps its traceback: it is a
-    fault of ours. No password is shown.
+    A user's mistake becomes one line on stderr and exit status 2, and so does a place that cannot
+    be written, such as a full disk. Values under which the numbers diverge give status 3, so that
+    a sweep can tell. Ctrl-C exits with 130, a reader of the output that has gone (`| head`) with
+    141. Any other exception keeps its traceback: it is a fault of ours. No password is shown.
+
+    Args:
+        main: does the work; returns what is to be said of it, None where it printed itself.
     """
     sys.excepthook = masked_traceback
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what no terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         take_secrets(main_project())
-        main()
+        begin = time.perf_counter()
+        if line := main():
+            print(f"{line}, {time.perf_counter() - begin:.1f} s")
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {masked(str(error))}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, in the few formats of the pipeline.
 
 Everything is written in a hidden folder beside its place and renamed. Arrays never hold pickles.
+NumPy is imported where arrays are read or written: stages without any run at every `dvc repro`.
 """
 
 import contextlib
@@ -9,15 +10,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ncsn.base.errors import UserError
 from ncsn.base.marked import mark_folder, refuse_foreign
-from ncsn.base.npz import opened_npz
 from ncsn.base.reading import read_text, remake_hint
 from ncsn.base.staging import staging_folder
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REPRO = "`dvc repro`"  # makes every file of the pipeline
 
@@ -75,13 +76,13 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one JSON object a line."""
+    """Writes one JSON object per line."""
     with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Reads one JSON object a line; a last line without its newline is left out.
+    """Reads one JSON object per line; a last line without its newline is left out.
 
     Raises:
         Missing: there is no such file.
@@ -91,19 +92,23 @@ def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     return [_json_object(line, f"{path}, line {n}") for n, line in enumerate(lines, 1)]
 
 
-def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
+def write_npz(path: str | Path, **arrays: "np.ndarray") -> None:
     """Writes named arrays to a .npz archive without pickles."""
+    import numpy as np
+
     with whole_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path) -> dict[str, "np.ndarray"]:
     """Reads all arrays of a .npz archive into memory.
 
     Raises:
         Missing: there is no such file.
         UserError: it cannot be read, or holds something else than arrays of plain numbers.
     """
+    from ncsn.base.npz import opened_npz
+
     with opened_npz(path, REPRO) as archive:
         return {name: archive.array(name) for name in archive.names}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ncsn.base.errors import UserError
 
 MARK = ".made-by-ncsn"
-_WORDS = (
+_NOTE = (
     "ncsn made this folder, and replaces or removes it as a whole. Keep nothing of yours here.\n"
 )
 
@@ -18,7 +18,7 @@ _WORDS = (
 def mark_folder(folder: Path) -> None:
     """Marks a folder that has just been made, or one that is marked already."""
     with contextlib.suppress(FileExistsError), open(folder / MARK, "x") as file:
-        file.write(_WORDS)
+        file.write(_NOTE)
 
 
 def refuse_foreign(folder: str | Path) -> None:

@@ -91,7 +91,7 @@ class Archive:
         """
         member = self._members[name]
         self._check_member(name, member)
-        with self._told(name), self._zip.open(member) as stream:
+        with self._errors_of(name), self._zip.open(member) as stream:
             header = self._header(name, stream)
         needed = header.offset + header.dtype.itemsize * math.prod(header.shape)
         if needed != member.file_size:
@@ -104,7 +104,7 @@ class Archive:
         header = self.header(name)
         flat = np.empty(math.prod(header.shape), header.dtype)
         content = flat.view(np.uint8).data
-        with self._told(name), self._zip.open(self._members[name]) as stream:
+        with self._errors_of(name), self._zip.open(self._members[name]) as stream:
             stream.read(header.offset)
             filled = 0
             while block := stream.read(min(2**20, len(content) - filled)):
@@ -146,7 +146,7 @@ class Archive:
         return header
 
     @contextlib.contextmanager
-    def _told(self, name: str) -> Iterator[None]:
+    def _errors_of(self, name: str) -> Iterator[None]:
         try:
             yield
         except UserError:

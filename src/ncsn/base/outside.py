@@ -21,7 +21,7 @@ def located(path: str | Path) -> Path:
 
 
 def existing(key: str, value: str | None, kind: Literal["file", "folder"]) -> Path:
-    """Returns where a user's file or folder lies, after a look that it is there.
+    """Returns where a user's file or folder lies, which must be there.
 
     Args:
         key: dotted key of params.yaml, for messages.
@@ -29,19 +29,19 @@ def existing(key: str, value: str | None, kind: Literal["file", "folder"]) -> Pa
         kind: what it must name.
 
     Raises:
-        UserError: there is nothing, or something else, or it cannot be looked at.
+        UserError: nothing is there, something else is there, or it cannot be read.
     """
     assert value is not None  # the section sees to it
-    path, said = located(value), f"{key} (value {value!r})"
+    path, setting = located(value), f"{key} (value {value!r})"
     where = "" if value == str(path.absolute()) else f"; looked at {path.absolute()}"
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character
-        raise UserError(f"{said}: no such {kind}{where}") from None
+        raise UserError(f"{setting}: no such {kind}{where}") from None
     except OSError as error:
-        raise UserError(f"{said}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{setting}: cannot be read ({error.strerror})") from None
     if not (stat.S_ISREG(mode) if kind == "file" else stat.S_ISDIR(mode)):
-        raise UserError(f"{said}: must name a {kind}, and is none")
+        raise UserError(f"{setting}: must name a {kind}, and is none")
     return path
 
 
@@ -49,7 +49,7 @@ def main_project(root: str | Path = ".") -> Path:
     """Returns the project itself for the folder of one of DVC's temporary experiments in it.
 
     Any other folder is its own project. The folder of an experiment vanishes with it, so what
-    shall stay (MLflow's store, the file of secrets) is the project's.
+    must stay (MLflow's store, the file of secrets) lies in the project.
     """
     root = Path(root).resolve()
     inner = next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), root)

@@ -22,7 +22,7 @@ def progress_bar(total: int, unit: str, *, initial: int = 0, label: str = "") ->
 
 
 def notice(text: str) -> None:
-    """Says something on stderr without breaking a progress bar."""
+    """Prints a line on stderr without breaking a progress bar."""
     tqdm.write(f"notice: {text}", file=sys.stderr)
 
 
@@ -39,12 +39,14 @@ def quantity(value: float, unit: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time span in its two largest units.
+    """Returns a time span in its two largest units, a short one to a tenth of a second.
 
-    >>> duration(7), duration(200), duration(8000), duration(200_000)
-    ('7 s', '3 min 20 s', '2 h 13 min', '2 d 7 h')
+    >>> duration(3.217), duration(42), duration(200), duration(8000), duration(200_000)
+    ('3.2 s', '42 s', '3 min 20 s', '2 h 13 min', '2 d 7 h')
     """
     rest = round(seconds)
+    if rest < 10:
+        return f"{seconds:.1f} s"
     for size, name, below, below_name in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),

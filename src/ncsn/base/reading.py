@@ -1,6 +1,6 @@
-"""The door to every file that is read: its bytes, or one line that names it and says what to do.
+"""Reading files: their bytes, or an error of one line that names the file and says what to do.
 
-What lies under a name may be missing, a folder, a pipe that never ends, without permission, or
+What a path names may be missing, a folder, a pipe that never ends, without permission, or
 something else than its name says: the pointer that Git LFS leaves, or the error page of a server.
 """
 
@@ -33,7 +33,7 @@ def opened(path: str | Path, maker: str | None) -> Iterator[BufferedReader]:
     """
     if "\0" in str(path):
         raise UserError(f"{str(path)!r}: a file name cannot hold the byte 0")
-    with _told(path, maker):
+    with _errors_of(path, maker):
         kind = os.stat(path).st_mode
         if not stat.S_ISREG(kind):
             found = "a folder" if stat.S_ISDIR(kind) else "no regular file"
@@ -95,7 +95,7 @@ def one_line(error: object) -> str:
 
 
 @contextlib.contextmanager
-def _told(path: str | Path, maker: str | None) -> Iterator[None]:
+def _errors_of(path: str | Path, maker: str | None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """What the JSON files of the pipeline hold, checked once where they are read.
 
-A file that was cut, edited or written by another version is told at the door, by the key that is
-wrong, and not by a KeyError somewhere behind it. Keys beyond those named here may be there.
+A file that was cut, edited or written by another version is refused where it is read, with the key
+that is wrong, instead of by a KeyError later. Other keys than those named here are allowed.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _ROW = TypeAdapter(dict[str, Finite])
 class Record(BaseModel):
     """A JSON file of a known kind."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
 
 
 class SplitRecord(Record):
@@ -60,7 +60,7 @@ class DataRecord(Record):
 
 
 class FilesRecord(Record):
-    """Size, two times and hash of each file in a folder, by name, as `fingerprint` remembers."""
+    """Size, two times and hash of each file in a folder, by name: what `source` remembers."""
 
     root: str
     files: dict[str, Annotated[list[int | str], Field(min_length=4, max_length=4)]]
@@ -99,7 +99,7 @@ class OracleRecord(Record):
 
 
 class NearestRecord(Record):
-    """Nearest training images in one space, a row a sample."""
+    """Nearest training images in one space, one row per sample."""
 
     indices: Annotated[list[Annotated[list[AtLeast0], Field(min_length=1)]], Field(min_length=1)]
     distances: list[Annotated[Numbers, Field(min_length=1)]]
@@ -155,7 +155,7 @@ def read_record(path: str | Path, kind: type[Record]) -> dict[str, Any]:
         UserError: it cannot be read, or a key is missing or holds something else.
     """
     value = read_json(path)
-    with _told(str(path)):
+    with _rule_broken_in(str(path)):
         kind.model_validate(value)
     return value
 
@@ -168,7 +168,7 @@ def read_metrics(path: str | Path, *required: str) -> dict[str, float | str]:
         required: keys that must be there.
     """
     metrics = read_json(path)
-    with _told(str(path)):
+    with _rule_broken_in(str(path)):
         numbers = {k: v for k, v in metrics.items() if k not in keys.TEXTS}
         _ROW.validate_python(numbers, strict=True)
     for key in required:
@@ -195,7 +195,7 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
     """
     rows = read_jsonl(path)
     for number, row in enumerate(rows, 1):
-        with _told(f"{path}, line {number}"):
+        with _rule_broken_in(f"{path}, line {number}"):
             _ROW.validate_python(row, strict=True)
         if type(row.get("step")) is not int or row["step"] < 0:
             raise UserError(
@@ -205,8 +205,8 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _told(where: str) -> Iterator[None]:
-    """The first broken rule in one line."""
+def _rule_broken_in(where: str) -> Iterator[None]:
+    """Turns pydantic's error into one line: the first broken rule and the file that breaks it."""
     try:
         yield
     except ValidationError as error:

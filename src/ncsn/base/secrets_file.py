@@ -13,8 +13,8 @@ NAMES = (STORAGE, TRACKING, *_LOGIN)
 def take_secrets(project: str | Path) -> None:
     """Puts the lines NAME=value of the project's SECRETS_FILE into the environment.
 
-    What the environment has already stands. Blank lines and lines that start with # do not count;
-    quotes around a value are taken off.
+    Variables that the environment has already are kept. Blank lines and lines that start with #
+    are skipped; quotes around a value are taken off.
 
     Raises:
         UserError: the file cannot be read, or a line is not NAME=value with one of NAMES. The

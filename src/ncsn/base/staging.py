@@ -1,8 +1,8 @@
 """Where a file or folder is made before it gets its name: a hidden folder beside it.
 
-A living writer holds a lock in it, which the kernel frees when the writer dies, however it dies.
-The next writer of the same path therefore knows what dead ones left behind, and removes it. The
-name tells the host, because not every shared file system shares its locks between hosts.
+A living writer holds a lock in it, which the kernel frees however the writer ends. The next writer
+of the same path therefore knows what dead writers left behind, and removes it. The name has a hash
+of the host in it, because not every shared file system shares its locks between hosts.
 """
 
 import contextlib
@@ -94,7 +94,7 @@ def _is_locked_now(folder: Path, lock: int, is_new: bool) -> bool:
         return False
     except OSError:  # a file system without locks: what is there already stays
         return is_new
-    return os.path.samestat(here, os.fstat(lock))  # else a writer that ended took it away
+    return os.path.samestat(here, os.fstat(lock))  # else a writer that has ended removed it
 
 
 def _remove(folder: Path, lock: int) -> None:

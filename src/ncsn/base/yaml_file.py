@@ -204,7 +204,7 @@ def _problem(error: YAMLError, text: str) -> str:
 
 
 def _check_values(value: Any, path: str) -> None:
-    """Refuses what no key of this project can hold, counting an alias as often as it is used."""
+    """Refuses what no key of this project can hold, counting an alias at each of its uses."""
     to_do: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
     count = 0
     while to_do:

@@ -1,16 +1,14 @@
 """From the section train to an objective."""
 
-from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
 
 from ncsn.config.params import TrainParams
 from ncsn.maths.losses import denoising_score_matching
+from ncsn.maths.types import Objective
 
-_OBJECTIVES = {"dsm": denoising_score_matching}
 
-
-def build_objective(params: TrainParams, sigmas: Tensor) -> Callable[..., Tensor]:
-    """Returns the objective (score_fn, x, level, z) -> losses (B,)."""
-    return partial(_OBJECTIVES[params.objective], sigmas=sigmas, weight_power=params.weight_power)
+def build_objective(params: TrainParams, sigmas: Tensor) -> Objective:
+    """Returns denoising score matching with the section's weights: maps a batch to losses (B,)."""
+    return partial(denoising_score_matching, sigmas=sigmas, weight_power=params.weight_power)

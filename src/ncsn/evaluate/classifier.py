@@ -114,24 +114,7 @@ def train_classifier(
     pixels = torch.from_numpy(images).movedim(-1, 1).to(device)
     targets = torch.from_numpy(checked).long().to(device)
     net = _fresh(pixels, class_count(checked), seed).to(device)
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
-    order = mixed_seed(seed, "classifier")
-    with (
-        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
-        progress_bar(num_steps, "step", label="classifier") as bar,
-    ):
-        for step in range(num_steps):
-            batch = batch_indices(len(pixels), _BATCH, order, step).to(device)
-            moved = _shifted(pixels[batch], generator(order, "shift", step))
-            loss = functional.cross_entropy(net(moved).logits, targets[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            bar.update()
+    _fit(net, pixels, targets, num_steps, mixed_seed(seed, "classifier"))
     _scale_features(net.eval(), pixels)
     return net
 
@@ -181,6 +164,29 @@ def _fresh(pixels: torch.Tensor, num_classes: int, seed: int) -> Classifier:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=draw)
         nn.init.zeros_(layer.bias)
     return net
+
+
+def _fit(
+    net: Classifier, pixels: torch.Tensor, targets: torch.Tensor, num_steps: int, order: int
+) -> None:
+    """Minimises the cross entropy; `order` names the batches and how their images are shifted."""
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+    with (
+        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
+        progress_bar(num_steps, "step", label="classifier") as bar,
+    ):
+        for step in range(num_steps):
+            batch = batch_indices(len(pixels), _BATCH, order, step).to(pixels.device)
+            moved = _shifted(pixels[batch], generator(order, "shift", step))
+            loss = functional.cross_entropy(net(moved).logits, targets[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            bar.update()
 
 
 def _shifted(images: torch.Tensor, draw: torch.Generator) -> torch.Tensor:

@@ -39,29 +39,39 @@ def evaluate_images(
     Raises:
         UserError: images of another size or type, or too few.
     """
-    shape, dtype, expected = list(images.shape[1:]), images.dtype, reference.key["image_shape"]
-    if shape != expected or dtype != np.uint8:
-        raise UserError(
-            f"samples are {dtype} images of shape {shape}, those of the reference uint8 of shape"
-            f" {expected} (H,W,C); make both from the same data: `dvc repro`"
-        )
-    extractor, feature_layer = reference.key["extractor"], reference.key["feature_layer"]
-    layers = metric_layers(extractor, feature_layer)
+    _check_images(images, reference.key["image_shape"])
+    layers = metric_layers(reference.key["extractor"], reference.key["feature_layer"])
     names = [name for name in layers if name is not None]
-    outputs = extract_features(images, extractor, names, reference.weights, device)
-    logits = outputs[layers.logits] if layers.logits else None
-    metrics: Summary = {
-        keys.EXTRACTOR: extractor,
-        keys.FEATURE_LAYER: feature_layer,
-        keys.WEIGHTS_SHA256: reference.key["weights_sha256"],
-    }
-    metrics |= evaluate_features(
-        outputs[layers.features], reference.features, logits, reference.statistics, params, seed
+    found = extract_features(images, reference.key["extractor"], names, reference.weights, device)
+    metrics = _conditions(reference) | evaluate_features(
+        found[layers.features],
+        reference.features,
+        found[layers.logits] if layers.logits else None,
+        reference.statistics,
+        params,
+        seed,
     )
     if reference.pixels is not None:
-        distance = statistics_distance(pixel_statistics(images), reference.pixels)
-        metrics[keys.PIXEL_FRECHET] = distance
+        own = pixel_statistics(images)
+        metrics[keys.PIXEL_FRECHET] = statistics_distance(own, reference.pixels)
     return metrics
+
+
+def _check_images(images: np.ndarray, expected: list[int]) -> None:
+    shape = list(images.shape[1:])
+    if shape != expected or images.dtype != np.uint8:
+        raise UserError(
+            f"samples are {images.dtype} images of shape {shape}, those of the reference uint8 of"
+            f" shape {expected} (H,W,C); make both from the same data: `dvc repro`"
+        )
+
+
+def _conditions(reference: Reference) -> Summary:
+    return {
+        keys.EXTRACTOR: reference.key["extractor"],
+        keys.FEATURE_LAYER: reference.key["feature_layer"],
+        keys.WEIGHTS_SHA256: reference.key["weights_sha256"],
+    }
 
 
 def read_samples(path: str | Path) -> np.ndarray:

@@ -92,7 +92,7 @@ def evaluate_features(
         generated, real, params.kid_subsets, params.kid_subset_size, fidelity_seed(seed)
     )
     precision, recall = fidelity.precision_recall(generated, real, params.prc_neighborhood)
-    metrics = {
+    return {
         keys.FID: fid,
         keys.FID_NUM_SAMPLES: len(generated),
         keys.NUM_REFERENCE: len(real),
@@ -100,12 +100,14 @@ def evaluate_features(
         keys.KID_STD: kid_std,
         keys.PRECISION: precision,
         keys.RECALL: recall,
+        **({} if logits is None else _inception_score(logits, seed)),
     }
-    if logits is not None:
-        splits = min(_ISC_SPLITS, len(logits))
-        mean, std = fidelity.inception_score(logits, splits, fidelity_seed(seed))
-        metrics |= {keys.ISC_MEAN: mean, keys.ISC_STD: std}
-    return metrics
+
+
+def _inception_score(logits: torch.Tensor, seed: int) -> dict[str, float]:
+    splits = min(_ISC_SPLITS, len(logits))
+    mean, std = fidelity.inception_score(logits, splits, fidelity_seed(seed))
+    return {keys.ISC_MEAN: mean, keys.ISC_STD: std}
 
 
 @one_thread()
@@ -152,7 +154,7 @@ def _check_counts(num_samples: int, num_reference: int, params: EvaluateParams) 
     fewest = min(num_samples, num_reference)
     counts = f"{num_samples} samples, {num_reference} reference images"
     if fewest < 2:
-        raise UserError(f"metrics need at least 2 images a side, got {counts}")
+        raise UserError(f"metrics need at least 2 images per side, got {counts}")
     if params.kid_subset_size > fewest:
         raise UserError(
             f"evaluate.kid_subset_size (value {params.kid_subset_size}): must be at most {fewest},"

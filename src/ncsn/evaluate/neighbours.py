@@ -70,29 +70,33 @@ def training_neighbours(
 
     Returns:
         Plain values: `extractor`, `feature_layer`, `num_train`, and under `pixels` (units where
-        pixel values lie in [0, 1]) and `features` each `indices` and `distances`, a row a sample,
-        and `held_out_distances`, that of the nearest to each of as many held-out images.
+        pixel values lie in [0, 1]) and `features` each `indices` and `distances`, one row per
+        sample, and `held_out_distances`: to the nearest, from each of as many held-out images.
     """
     shown, unseen = samples[: params.num_samples], held_out[: params.num_samples]
-    extractor, layer = reference.key["extractor"], reference.key["feature_layer"]
-    name = metric_layers(extractor, layer).features
     features, unseen_features = (
-        extract_features(images, extractor, [name], reference.weights, device)[name]
-        for images in (shown, unseen)
+        _features(images, reference, device) for images in (shown, unseen)
     )
     count = params.num_neighbours
     return {
-        "extractor": extractor,
-        "feature_layer": layer,
+        "extractor": reference.key["extractor"],
+        "feature_layer": reference.key["feature_layer"],
         "num_train": len(train),
-        "pixels": _found(shown, unseen, train, count, 1 / 255),
-        "features": _found(
-            features.numpy(), unseen_features.numpy(), train_features.numpy(), count, 1.0
+        "pixels": _nearest_and_held_out(shown, unseen, train, count, 1 / 255),
+        "features": _nearest_and_held_out(
+            features, unseen_features, train_features.numpy(), count, 1.0
         ),
     }
 
 
-def _found(
+def _features(images: np.ndarray, reference: Reference, device: torch.device) -> np.ndarray:
+    extractor, layer = reference.key["extractor"], reference.key["feature_layer"]
+    name = metric_layers(extractor, layer).features
+    outputs = extract_features(images, extractor, [name], reference.weights, device)
+    return outputs[name].numpy()
+
+
+def _nearest_and_held_out(
     points: np.ndarray, unseen: np.ndarray, others: np.ndarray, count: int, scale: float
 ) -> dict[str, Any]:
     found = nearest(points, others, count)

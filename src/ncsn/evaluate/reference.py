@@ -79,39 +79,24 @@ def write_reference(
         device: where the extractor is trained and runs.
 
     Returns:
-        What belongs into the reference summary: floors, counts, accuracy, conditions.
+        The reference summary: conditions, accuracy, floors and their counts.
 
     Raises:
         UserError: labels, weights or images do not fit the params.
     """
-    splits = {"train": train, "test": test}
-    real, other = splits.pop(params.split), *splits.values()
-    summary: Summary = {
-        keys.REFERENCE_EXTRACTOR: params.extractor,
-        keys.REFERENCE_FEATURE_LAYER: params.feature_layer,
-        keys.REFERENCE_SPLIT: params.split,
-    }
-    pixels = None
-    if params.pixel_frechet:
-        pixels = pixel_statistics(real.images)
-        floor = statistics_distance(pixel_statistics(other.images), pixels)
-        summary[keys.FLOOR_PIXEL_FRECHET] = floor
+    real, other = (train, test) if params.split == "train" else (test, train)
+    pixels = pixel_statistics(real.images) if params.pixel_frechet else None
+    summary = _conditions(params) | _pixel_floor(other, pixels)
     with whole_folder(folder) as partial:
         weights = partial / WEIGHTS[params.extractor]
         summary |= _write_weights(weights, train, test, params, seed, device)
-        layer = metric_layers(params.extractor, params.feature_layer).features
-        features, other_features = (
-            extract_features(split.images, params.extractor, [layer], weights, device)[layer]
-            for split in (real, other)
-        )
+        features, of_others = (_features_of(s, params, weights, device) for s in (real, other))
         statistics = feature_statistics(features)
         _write_arrays(partial / ARRAYS, features, statistics, pixels)
-        key = _key(params, seed, real, weights, partial / ARRAYS)
-        if params.split == "test":  # `other_features` are those of the train split
-            write_npz(partial / TRAIN_FEATURES, features=other_features.numpy())
-            key |= _train_key(partial, split_sha256(train))
-        write_json(partial / KEY, key)
-        summary |= floor_features(other_features, features, statistics, seed)
+        if other is train:  # `neighbours` looks samples up among them
+            write_npz(partial / TRAIN_FEATURES, features=of_others.numpy())
+        write_json(partial / KEY, _key(partial, params, seed, real, train))
+        summary |= floor_features(of_others, features, statistics, seed)
     return summary
 
 
@@ -134,7 +119,9 @@ def read_reference(
     """
     folder = Path(folder)
     key, weights = read_record(folder / KEY, ReferenceKey), folder / WEIGHTS[params.extractor]
-    expected = _asked(params, seed) | {"data_sha256": data_summary[params.split]["sha256"]}
+    expected = _deciding_params(params, seed) | {
+        "data_sha256": data_summary[params.split]["sha256"]
+    }
     _check(folder, key, expected)
     found = {name: _sha256(file) for name, file in _files(folder, weights).items()}
     _check(folder, key, found)
@@ -207,6 +194,28 @@ def _write_weights(
     return {keys.CLASSIFIER_ACCURACY: accuracy, keys.GUESSING_ACCURACY: guessing}
 
 
+def _conditions(params: ReferenceParams) -> Summary:
+    return {
+        keys.REFERENCE_EXTRACTOR: params.extractor,
+        keys.REFERENCE_FEATURE_LAYER: params.feature_layer,
+        keys.REFERENCE_SPLIT: params.split,
+    }
+
+
+def _pixel_floor(other: Split, pixels: GaussianStatistics | None) -> Summary:
+    if pixels is None:
+        return {}
+    floor = statistics_distance(pixel_statistics(other.images), pixels)
+    return {keys.FLOOR_PIXEL_FRECHET: floor}
+
+
+def _features_of(
+    split: Split, params: ReferenceParams, weights: Path, device: torch.device
+) -> torch.Tensor:
+    layer = metric_layers(params.extractor, params.feature_layer).features
+    return extract_features(split.images, params.extractor, [layer], weights, device)[layer]
+
+
 def _write_arrays(
     path: Path,
     features: torch.Tensor,
@@ -220,17 +229,18 @@ def _write_arrays(
 
 
 def _key(
-    params: ReferenceParams, seed: int, real: Split, weights: Path, arrays: Path
+    folder: Path, params: ReferenceParams, seed: int, real: Split, train: Split
 ) -> dict[str, Any]:
     """What the folder was made from, and the hashes of what it holds."""
-    return {
-        **_asked(params, seed),
+    files = _files(folder, folder / WEIGHTS[params.extractor])
+    key = {
+        **_deciding_params(params, seed),
         "num_images": len(real.images),
         "image_shape": list(real.images.shape[1:]),
         "data_sha256": split_sha256(real),
-        "weights_sha256": _sha256(weights),
-        "arrays_sha256": _sha256(arrays),
+        **{name: _sha256(file) for name, file in files.items()},
     }
+    return key if real is train else key | _train_key(folder, split_sha256(train))
 
 
 def _train_key(folder: Path, train_sha256: str) -> dict[str, str]:
@@ -238,10 +248,9 @@ def _train_key(folder: Path, train_sha256: str) -> dict[str, str]:
     return {"train_data_sha256": train_sha256, "train_features_sha256": features_sha256}
 
 
-def _asked(params: ReferenceParams, seed: int) -> dict[str, Any]:
+def _deciding_params(params: ReferenceParams, seed: int) -> dict[str, Any]:
     """The params that decide the folder; where weights were copied from decides nothing."""
-    asked = params.model_dump(exclude={"weights_path"})
-    return {**asked, "seed": seed}
+    return {**params.model_dump(exclude={"weights_path"}), "seed": seed}
 
 
 def _files(folder: Path, weights: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,17 +196,25 @@ def extract_features(
             verbose=False,
             feature_extractor_weights_path=str(weights_path),
         )
-
-        def extract(batch_size: int) -> dict[str, torch.Tensor]:
-            full = len(images) // batch_size * batch_size if extractor == INCEPTION else 0
-            parts = [_features(images[:full], network, batch_size, cuda)] if full else []
-            if full < len(images):
-                with one_thread():
-                    parts.append(_features(images[full:], network, batch_size, cuda))
-            return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
-
+        extract = partial(_in_batches, images, network, extractor == INCEPTION, cuda)
         features, _ = halving(extract, _BATCH[extractor], "features")
     return features
+
+
+def _in_batches(
+    images: np.ndarray | torch.Tensor,
+    network: torch.nn.Module,
+    full_on_all_threads: bool,
+    cuda: bool,
+    batch_size: int,
+) -> dict[str, torch.Tensor]:
+    """Features by layer; full batches first, the rest on one thread."""
+    full = len(images) // batch_size * batch_size if full_on_all_threads else 0
+    parts = [_features(images[:full], network, batch_size, cuda)] if full else []
+    if full < len(images):
+        with one_thread():
+            parts.append(_features(images[full:], network, batch_size, cuda))
+    return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
 
 
 def _features(

@@ -29,16 +29,11 @@ def smoothed_data_score(
     their rounding error is multiplied by 1 / (2 sigma^2), which is 5000 at sigma = 0.01, and
     float32 would then blur the weights of close points.
 
-    Integer points k stand for the values k / 255. With `dequantised` they stand for (k + 0.5) /
-    256, the centre of the interval from which uniform dequantisation draws (k + u) / 256; its
-    variance 1 / (12 * 256^2), 1.3% of sigma^2 at sigma = 0.01, is left out. Floating points are
-    taken as they are.
-
     Args:
         x: where, in the units of pixel values in [0, 1], shape (B, ...).
         sigma: noise level in the units of x, a number or shape (B,).
         points: training points, shape (N, ...) with the data axes of x; uint8, or floating.
-        dequantised: whether integer points stand for dequantised pixels.
+        dequantised: as in `point_values`.
         chunk_size: points that are converted to float64 at a time; no effect on the result
             beyond rounding.
 
@@ -85,6 +80,11 @@ class DataScore(nn.Module):
 
 def point_values(points: Tensor, *, dequantised: bool = False) -> Tensor:
     """The values that points stand for, float64, of the shape of `points`.
+
+    Integer points k stand for the values k / 255. With `dequantised` they stand for (k + 0.5) /
+    256, the centre of the interval from which uniform dequantisation draws (k + u) / 256; its
+    variance 1 / (12 * 256^2), 1.3% of sigma^2 at sigma = 0.01, is left out. Floating points are
+    taken as they are.
 
     Raises:
         ValueError: `dequantised` with floating points.

@@ -5,6 +5,8 @@ unknown of the clean image y. Uniform dequantisation draws y anew in every step,
 which adds to what is unknown.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -40,21 +42,15 @@ def least_dsm_loss(
 ) -> LeastLoss:
     """The denoising loss that no network gets below on these points.
 
-    Without dequantisation it is E over y and z of 1/2 ||sigma s*(y + sigma z) + z||^2, the loss of
-    Song & Ermon 2019 (Eq. 5) times sigma^2 with the exact score, estimated with `num_draws` pairs
-    (y, z) that serve all levels. A network's loss less this value is sigma^2 times its Fisher
-    divergence to q_sigma.
-
-    With it, two lower bounds are known and the larger one is returned. A network that were told u
-    would face the points without dequantisation; one that were told k would face u alone, D times
-    `jitter_loss`. On scikit-learn's digits (64 values) and the paper's ladder the smaller one
-    reaches 0.0024, at a level where the larger one is 0.038, and is less at all others.
+    It is E over y and z of 1/2 ||sigma s*(y + sigma z) + z||^2, the loss of Song & Ermon 2019
+    (Eq. 5) times sigma^2 with the exact score, estimated with `num_draws` pairs (y, z) that serve
+    all levels. A network's loss less this value is sigma^2 times its Fisher divergence to q_sigma.
+    With dequantisation it is the larger of two lower bounds (`_larger_bound`).
 
     Args:
         points: training points, as in `smoothed_data_score`.
         sigmas: the ladder, shape (L,).
-        generator: draws the indices of all y, then the noise batch by batch; on the CPU, so
-            that the device does not decide the draws.
+        generator: on the CPU for every device; draws the indices of all y, then noise by batches.
         num_draws: pairs (y, z), at least 2.
         batch_size: pairs evaluated at a time.
         dequantised: whether training sees integer points k as (k + u) / 256.
@@ -63,20 +59,37 @@ def least_dsm_loss(
     Returns:
         Mean and standard error of each level, summed over data axes.
     """
-    losses = []
+    score_at = partial(
+        smoothed_data_score, points=points, dequantised=dequantised, chunk_size=chunk_size
+    )
+    losses: list[Tensor] = []
     for pick in torch.randint(len(points), (num_draws,), generator=generator).split(batch_size):
         clean = point_values(points[pick.to(points.device)], dequantised=dequantised)
         z = torch.randn(clean.shape, generator=generator, dtype=torch.float64).to(clean.device)
-        for sigma in sigmas.tolist():
-            score = smoothed_data_score(
-                clean + sigma * z, sigma, points, dequantised=dequantised, chunk_size=chunk_size
-            )
-            losses.append(0.5 * (sigma * score + z).flatten(1).square().sum(1))
+        losses += [_losses(score_at, clean, z, sigma) for sigma in sigmas.tolist()]
     table = _by_level(losses, len(sigmas)).cpu()
-    mean, error = table.mean(1), table.std(1) / num_draws**0.5
-    if not dequantised:
-        return LeastLoss(mean, error)
-    jitter = points[0].numel() * jitter_loss(1 / 256, sigmas.cpu())
+    least = LeastLoss(table.mean(1), table.std(1) / num_draws**0.5)
+    return _larger_bound(least, points[0].numel(), sigmas.cpu()) if dequantised else least
+
+
+def _losses(
+    score_at: Callable[[Tensor, float], Tensor], clean: Tensor, z: Tensor, sigma: float
+) -> Tensor:
+    """Losses of one level, shape (B,)."""
+    score = score_at(clean + sigma * z, sigma)
+    return 0.5 * (sigma * score + z).flatten(1).square().sum(1)
+
+
+def _larger_bound(known: LeastLoss, size: int, sigmas: Tensor) -> LeastLoss:
+    """The least loss under uniform dequantisation (k + u) / 256 of `size` values.
+
+    A network that was told u would face the points without dequantisation, which gives `known`.
+    One that was told k would face u alone: `size` times `jitter_loss`. On scikit-learn's digits
+    (64 values) and the paper's ladder the smaller bound reaches 0.0024, at a level where the
+    larger one is 0.038, and is less at all others.
+    """
+    mean, error = known
+    jitter = size * jitter_loss(1 / 256, sigmas)
     return LeastLoss(torch.maximum(mean, jitter), torch.where(jitter > mean, 0.0, error))
 
 

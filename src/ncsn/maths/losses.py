@@ -1,4 +1,4 @@
-"""Score matching objectives: one value a sample; the caller averages.
+"""Score matching objectives: one value per sample; the caller averages.
 
 Denoising score matching takes `score_fn(x, level)`, the others `score_fn(x)`: one density, no
 level (`lambda x: score_net(x, level)` fixes one). Random numbers are arguments. None of the

@@ -15,7 +15,7 @@ from torch import Tensor
 SIGMA_MIN = 0.01  # where NCSN and NCSNv2 end every ladder, for pixel values in [0, 1]
 
 # Technique 2's own number. The published ladders have 0.566 to 0.567, which takes 5 to 6 % more
-# levels; no one target gives all five, and each level costs steps_per_level evaluations an image.
+# levels; no one target gives all five, and each level costs steps_per_level evaluations per image.
 OVERLAP = 0.5
 PUBLISHED_OVERLAP = 0.566
 
@@ -68,7 +68,7 @@ def advised_settings(
     Args:
         largest_distance: Euclidean, between training images with pixel values in [0, 1].
         dim: number of values in an image, C * H * W.
-        steps_per_level: what the budget allows; evaluations an image are this times the levels.
+        steps_per_level: what the budget allows; evaluations per image are this times the levels.
         target_overlap: least overlap of neighbouring levels, above 0 and below 0.99.
 
     Returns:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ncsn.report.run.charts import STYLE, in_house_style
+from ncsn.base.chart_style import DPI, in_house_style
+from ncsn.base.image_grid import image_grid
 
 GAP_PX = 2
 PANEL_PX = 580  # two panels stand side by side on the page
@@ -20,33 +21,22 @@ MAX_STATES = 13
 HEADER_PX, LEFT_PX = 26, 30
 LABEL = "#7d8590"  # readable on white and on black
 HIDDEN = (125, 133, 144)  # the same, as bytes: pixels that are to be filled in
-DPI = int(str(STYLE["figure.dpi"]))
 
 
-def tiled(images: np.ndarray, num_columns: int, scale: int, gap: int = GAP_PX) -> np.ndarray:
-    """Lays images out row by row, each pixel repeated `scale` times along both axes.
+def transparent_grid(images: np.ndarray, num_columns: int, scale: int) -> np.ndarray:
+    """Returns `image_grid` with nothing between the images.
 
     Args:
         images: uint8, shape (N, H, W, C), C is 1 or 3.
-        num_columns: images a row; the last row may be short.
+        num_columns: images per row.
         scale: magnification, a whole number.
-        gap: pixels between images.
 
     Returns:
-        One picture, uint8, shape (height, width, 4), transparent between images, no border.
+        One picture, uint8, shape (height, width, 4), transparent between images.
     """
-    count, height, width, _ = images.shape
-    height, width = height * scale, width * scale
-    num_rows = -(-count // num_columns)
-    shape = (num_rows * (height + gap) - gap, num_columns * (width + gap) - gap, 4)
-    canvas = np.zeros(shape, dtype=np.uint8)
-    for index, image in enumerate(images):
-        row, column = divmod(index, num_columns)
-        top, left = row * (height + gap), column * (width + gap)
-        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
-        cell = canvas[top : top + height, left : left + width]
-        cell[..., :3], cell[..., 3] = large, 255  # one grey channel spreads over three
-    return canvas
+    opaque = np.full((*images.shape[:3], 4), 255, dtype=np.uint8)
+    opaque[..., :3] = images  # one grey channel spreads over three
+    return image_grid(opaque, num_columns, scale, gap=GAP_PX, empty=0)
 
 
 @in_house_style
@@ -54,12 +44,12 @@ def plot_images(images: np.ndarray) -> Figure:
     """A near-square grid of all `images`, uint8, shape (N, H, W, C), in their order."""
     num_columns = int(np.ceil(np.sqrt(len(images))))
     scale = max(1, round(PANEL_PX / (num_columns * images.shape[2])))
-    return _picture(tiled(images, num_columns, scale), 0, 0)
+    return _picture(transparent_grid(images, num_columns, scale), 0, 0)
 
 
 @in_house_style
 def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
-    """One row a sample: itself, a gap, then its neighbours (Song & Ermon 2019, Fig. 9).
+    """One row per sample: itself, a gap, then its neighbours (Song & Ermon 2019, Fig. 9).
 
     Args:
         samples: uint8, shape (N, H, W, C).
@@ -70,7 +60,7 @@ def plot_neighbours(samples: np.ndarray, neighbours: np.ndarray) -> Figure:
 
 @in_house_style
 def plot_inpainting(originals: np.ndarray, known: np.ndarray, completions: np.ndarray) -> Figure:
-    """One row an image: itself, what was given of it, a gap, completions (Fig. 6).
+    """One row per image: itself, what was given of it, a gap, completions (Fig. 6).
 
     Args:
         originals: uint8, shape (N, H, W, C).
@@ -87,8 +77,8 @@ def plot_inpainting(originals: np.ndarray, known: np.ndarray, completions: np.nd
 def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
     """Samples on their way through the noise levels (Song & Ermon 2019, Fig. 4).
 
-    One row an image, one column a state, its sigma above. Of more than MAX_STATES states the start
-    and evenly spaced others are shown, the first level and the end among them.
+    One row per image, one column per state, its sigma above. Of more than MAX_STATES states the
+    start is shown and evenly spaced others, among them the first level and the end.
 
     Args:
         states: uint8, shape (K, N, H, W, C).
@@ -99,7 +89,7 @@ def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
     shown = [0, *others]
     scale = max(1, CELL_PX // states.shape[3])
     by_row = states[shown].swapaxes(0, 1)  # (N, K, H, W, C)
-    canvas = tiled(by_row.reshape(-1, *states.shape[2:]), len(shown), scale)
+    canvas = transparent_grid(by_row.reshape(-1, *states.shape[2:]), len(shown), scale)
     figure = _picture(canvas, HEADER_PX, LEFT_PX)
     width, height = figure.get_size_inches() * DPI
     cell = states.shape[3] * scale
@@ -115,7 +105,7 @@ def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
 def _in_groups(groups: Sequence[np.ndarray]) -> np.ndarray:
     """Lays groups of images, each (N, K, H, W, C), out side by side, a row for each of N."""
     scale = max(1, NARROW_CELL_PX // groups[0].shape[3])
-    parts = [tiled(g.reshape(-1, *g.shape[2:]), g.shape[1], scale) for g in groups]
+    parts = [transparent_grid(g.reshape(-1, *g.shape[2:]), g.shape[1], scale) for g in groups]
     gap = np.zeros((len(parts[0]), GROUP_GAP_PX, 4), dtype=np.uint8)
     between = [part for canvas in parts for part in (gap, canvas)][1:]
     return np.concatenate(between, axis=1)

@@ -94,7 +94,7 @@ class Forecast:
     def _line(self, seconds: float) -> str:
         rate = self.done / seconds
         work = (
-            f"{quantity(self.flops, 'FLOP')} an {self.unit}, "
+            f"{quantity(self.flops, 'FLOP')} per {self.unit}, "
             f"{quantity(self.flops * self.total, 'FLOP')} to do"
         )
         speed = f"{rate:,.4g} {self.unit}s/s ({quantity(self.flops * rate, 'FLOP/s')})"

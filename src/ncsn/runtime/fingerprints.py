@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "ncsn"
 
@@ -51,29 +51,50 @@ def fingerprint(stage: str, root: str | Path = ".") -> dict[str, str]:
     """
     script, src = f"pipeline/{stage}.py", Path(root) / "src"
     found: dict[str, str] = {}
+    looked_up: set[str] = set()
     waiting = [(script, Path(root) / script)]
     while waiting:
         name, file = waiting.pop()
         if name not in found and (stage in PRESENTING or not _is_undeciding(name)):
-            text = file.read_text(encoding="utf-8")
-            found[name] = code_hash(text)
-            waiting += [module for wanted in _imported(text) for module in _files(wanted, src)]
+            module = _module(file.read_text(encoding="utf-8"))
+            found[name] = module.hash
+            fresh = module.imports - looked_up
+            looked_up |= fresh
+            waiting += [place for wanted in fresh for place in _files(wanted, src)]
     return dict(sorted(found.items()))
 
 
-@functools.cache
+class _Module(NamedTuple):
+    """What a source means, and the names of this package's modules that it imports."""
+
+    hash: str
+    imports: frozenset[str]
+
+
 def code_hash(text: str) -> str:
     """Returns 16 hexadecimal digits of the meaning of a module's source.
 
     The same for every version of Python: fields that a newer one adds to its trees are empty in
     code that does not use them, and empty fields are left out.
     """
-    tree = _Deciding().visit(ast.parse(text))
-    return hashlib.sha256(json.dumps(_plain(tree), sort_keys=True).encode()).hexdigest()[:16]
+    return _module(text).hash
+
+
+@functools.cache
+def _module(text: str) -> _Module:
+    tree = ast.parse(text)
+    imports = frozenset(_imported(tree))  # first: what decides nothing may import all the same
+    meaning = json.dumps(_plain(_Deciding().visit(tree)), sort_keys=True)
+    return _Module(hashlib.sha256(meaning.encode()).hexdigest()[:16], imports)
 
 
 class _Deciding(ast.NodeTransformer):
     """Drops what decides no number."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        if node.name == "main":  # of a script: it returns the line that `entry` prints
+            node.body = [part for part in node.body if not _is_text(part)]
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant):  # a docstring
@@ -90,6 +111,10 @@ class _Deciding(ast.NodeTransformer):
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         node.msg = None
         return self.generic_visit(node)
+
+
+def _is_text(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Return) and isinstance(part.value, ast.JoinedStr)
 
 
 def _called(call: ast.Call) -> str:
@@ -110,16 +135,15 @@ def _plain(node: Any) -> Any:
     return node
 
 
-@functools.cache
-def _imported(text: str) -> tuple[str, ...]:
+def _imported(tree: ast.Module) -> Iterator[str]:
     """Names of this package's modules in the imports of a source, and of what they give."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == PACKAGE)
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.split(".")[0] == PACKAGE)
 
 
 def _files(name: str, src: Path) -> Iterator[tuple[str, Path]]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ncsn.base.rng import mixed_seed
+from ncsn.builders.sampler import evaluations_per_image
 from ncsn.config.params import IllustrateParams, SampleParams, SamplerParams
 from ncsn.data.arrays import as_floats, to_chw
 from ncsn.maths.samplers.annealing import Kernel
@@ -38,10 +39,9 @@ class Inpainting(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """What both illustrations share: the score, its ladder, the chain's settings and its cost.
+    """What both illustrations share: the score, its ladder and the chain's settings.
 
-    `image_shape` is (C, H, W); `evaluations` are those of one image of the annealed chain, which
-    both spend too.
+    `image_shape` is (C, H, W).
     """
 
     score_fn: ScoreFn
@@ -49,8 +49,12 @@ class Scene:
     image_shape: tuple[int, int, int]
     sampler: SamplerParams
     sample: SampleParams
-    evaluations: int
     max_batch_size: int
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations per image of the annealed chain, which both spend too."""
+        return evaluations_per_image(self.sampler, len(self.sigmas))
 
 
 def known_halves(height: int, width: int) -> np.ndarray:

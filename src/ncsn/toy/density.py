@@ -20,7 +20,7 @@ from ncsn.maths.mixtures import GaussianMixture, two_mode_mixture
 from ncsn.maths.nets.mlp import EnergyScore, ScoreMLP
 from ncsn.toy.fitting import fitted_losses
 
-NETWORKS = ("direct", "energy")
+NETWORKS = {"direct": ScoreMLP, "energy": EnergyScore}
 HALF_WIDTH = 8.0  # the paper's square is [-8, 8]^2
 GRID = 100
 DENSE, THIN = 1e-2, 1e-6  # densities that bound the two regions of the summary
@@ -58,13 +58,13 @@ class DensityStudy(NamedTuple):
 def density_study(
     *, num_steps: int, batch_size: int, learning_rate: float, seed: int
 ) -> DensityStudy:
-    """Trains both networks on fresh samples of the paper's mixture, one projection a sample."""
+    """Trains both networks on fresh samples of the paper's mixture, one projection per sample."""
     mixture = two_mode_mixture()
     grid = square_grid()
     learned = {}
-    for name in NETWORKS:
+    for name, network in NETWORKS.items():
         draws = generator(seed, "toy density", name)
-        net = ScoreMLP(2, draws) if name == "direct" else EnergyScore(2, draws)
+        net = network(2, draws)
         learned[name] = _learned(net, mixture, grid, draws, num_steps, batch_size, learning_rate)
     return DensityStudy(grid, mixture.log_prob(grid).exp(), mixture.score(grid), learned)
 

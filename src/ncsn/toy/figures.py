@@ -1,46 +1,33 @@
-"""Figures of the toy studies: each `plot_` function returns a Figure and saves nothing.
-
-They are made without pyplot and under a fixed style, so that the same study gives the same
-picture whatever matplotlibrc a person has.
-"""
+"""Figures of the toy studies: each `plot_` function returns a Figure and saves nothing."""
 
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 from torch import Tensor
 
+from ncsn.base.chart_style import (
+    ACCENT,
+    FAINT,
+    GRID_COLOUR,
+    GRID_WIDTH,
+    INK,
+    LINE,
+    PLAIN,
+    RAW,
+    house_style,
+    png_bytes,
+)
 from ncsn.toy.density import GRID, HALF_WIDTH, DensityStudy
 from ncsn.toy.manifold import ManifoldStudy
 from ncsn.toy.mixing import MixingStudy
 from ncsn.toy.scales import Quality, ScalesStudy
 from ncsn.toy.study import ToyStudy
 
-INK, FAINT, RAW, LINE, ACCENT = "#30363d", "#8b949e", "#b6c7dd", "#1f5f9e", "#d1622b"
-STYLE = {
-    "figure.dpi": 128,
-    "savefig.dpi": "figure",
-    "figure.constrained_layout.use": True,
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-}
-PLAIN = StrMethodFormatter("{x:g}")
 LABELS = {
     "iid": "drawn from the density",
     "langevin": "Langevin, exact score",
@@ -57,7 +44,7 @@ _WINDOW = 25  # steps of a running mean
 def write_figures(study: ToyStudy, folder: Path) -> list[Path]:
     """Saves every figure as PNG into an existing folder and returns the paths."""
     paths = []
-    with matplotlib.style.context(["default", STYLE]):
+    with house_style(grid=False):
         for name, figure in (
             ("manifold", plot_manifold(study.manifold)),
             ("density", plot_density(study.density)),
@@ -65,7 +52,7 @@ def write_figures(study: ToyStudy, folder: Path) -> list[Path]:
             ("scales", plot_scales(study.scales)),
         ):
             paths.append(folder / f"{name}.png")
-            figure.savefig(paths[-1], metadata={"Software": None})
+            paths[-1].write_bytes(png_bytes(figure))
     return paths
 
 
@@ -186,7 +173,7 @@ def _sigma_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(PLAIN)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("sigma of the added noise (modes have std 1, 14 apart)")
-    axes.grid(color="#e6e8eb", lw=0.7)
+    axes.grid(color=GRID_COLOUR, lw=GRID_WIDTH)
 
 
 def _field(axes: Axes, study: DensityStudy, score: Tensor, title: str) -> None:
@@ -212,7 +199,7 @@ def _error_against_density(axes: Axes, study: DensityStudy) -> None:
     axes.set(xscale="log", yscale="log", title="Wrong where data are thin")
     axes.set(xlabel="true density", ylabel="median length of the error")
     axes.yaxis.set_major_formatter(PLAIN)
-    axes.grid(color="#e6e8eb", lw=0.7)
+    axes.grid(color=GRID_COLOUR, lw=GRID_WIDTH)
     axes.legend(loc="lower left", fontsize=7.5)
 
 

@@ -62,6 +62,12 @@ def toy_summary(study: ToyStudy) -> dict[str, float]:
     }
 
 
+def shares_line(study: ToyStudy) -> str:
+    """Returns the mean share of the larger mode by sampler, as text."""
+    shares = study.mixing.shares.items()
+    return ", ".join(f"{name} {float(values.mean()):.3f}" for name, values in shares)
+
+
 def _manifold_numbers(study: ManifoldStudy) -> dict[str, float]:
     last = max(1, len(study.bare) // 10)
     return {

@@ -1,7 +1,7 @@
 """The training curve and the preview images of a run: a mirror of its logs and a folder.
 
-Only what the run does not have yet is sent, so a repetition, a resumed training whose log was cut
-back to its last checkpoint, and a training that DVC took from its cache need no case of their own.
+Only what the run does not have yet is sent. So nothing special is needed for a repetition, for a
+resumed training whose log was cut back to its last checkpoint, or for one out of DVC's cache.
 """
 
 import re
@@ -18,7 +18,7 @@ from ncsn.base.records import read_log
 
 PREVIEWS = "previews"
 SAMPLES = "samples"
-_BATCH = 1000  # MLflow's limit of metrics a request
+_BATCH = 1000  # MLflow's limit of metrics per request
 _LOGGED_IMAGE = re.compile(r"images/([\w~.-]+)\+step\+(\d+)\+.*\+compressed\.webp")
 
 Logged = dict[str, set[int]]
@@ -48,7 +48,7 @@ def publish_training(
     Args:
         client: of the store.
         run_id: the run.
-        logs: files of one JSON object a line, with a `step`.
+        logs: files of one JSON object per line, with a `step`.
         previews: folder of images called step_<digits>.png.
         logged: what the run is known to have (the last call's result); None asks the store.
 

@@ -1,6 +1,6 @@
 """The SQLite file of a store, looked at without MLflow: whether it can serve, and where it lies.
 
-MLflow answers a file that it cannot use after a minute of trying, or with advice for another case.
+Given a file that it cannot use, MLflow tries for a minute, or gives advice for another case.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def database_fault(path: Path) -> str | None:
     if path.is_dir():
         return "is a folder where MLflow's database, a file, should be; move it away"
     if is_absent(path):
-        return _folder_fault(path.parent)
+        return folder_fault(path.parent)
     if not os.access(path, os.R_OK | os.W_OK):
         return "is read-only for this user; allow writing, or name another store"
     try:
@@ -43,13 +43,8 @@ def database_fault(path: Path) -> str | None:
         return f"is damaged or unreadable ({error}); restore a copy, or move it away"
 
 
-def artifacts_fault(folder: Path) -> str | None:
-    """Returns why artifacts cannot be written into a folder, None if they can."""
-    return _folder_fault(folder)
-
-
 def is_absent(path: Path) -> bool:
-    """Whether there is no database yet; an empty file is none."""
+    """Whether there is no database yet; an empty file counts as absent."""
     return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
@@ -64,10 +59,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 def relocate(path: Path, artifacts: Path, experiment: str) -> None:
     """Lets the database of a project that was moved or copied name the artifacts beside it.
 
-    MLflow keeps absolute addresses. What came along lies under `artifacts` by the same name, and
-    is looked for there from now on. A run whose files did not come along keeps them where they
-    are while they exist and it is complete, as do those of an `artifact_root` that was changed;
-    what is written from now on goes to `artifacts`.
+    MLflow keeps absolute addresses. Files that were moved with the project lie under `artifacts`
+    by the same names, and their runs are given that address. A complete run whose files still
+    exist elsewhere keeps its address, also after a change of `artifact_root`. All new files go to
+    `artifacts`.
 
     Args:
         path: the database.
@@ -126,8 +121,8 @@ def _folder_of(uri: str) -> Path:
     return Path(url2pathname(urlsplit(uri).path))
 
 
-def _folder_fault(folder: Path) -> str | None:
-    """Why no file can be made in a folder that may have to be made itself."""
+def folder_fault(folder: Path) -> str | None:
+    """Returns why no file can be made in a folder that may not exist yet, None if one can."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
         return f"cannot be made: {nearest} is a file; move it away, or name another place"

@@ -53,8 +53,8 @@ def finished_run(uri: str, experiment: str, key: str, mirror: str) -> tuple[str,
         mirror: digest of what the run shall mirror.
 
     Returns:
-        None where the run is missing, deleted, unfinished or a mirror of other files; where the
-        experiment is deleted; and where only MLflow itself can tell.
+        None where the run is missing, deleted, unfinished or made from other files, where the
+        experiment is deleted, and where only MLflow itself can find out.
     """
     database = database_path(uri)
     try:
@@ -85,7 +85,7 @@ def _is_simple() -> bool:
 def _on_server(uri: str, experiment: str, key: str) -> tuple[str, str, str, str] | None:
     """The oldest run with the key, as `run.find_run` has it."""
     name = f"experiments/get-by-name?experiment_name={quote(experiment, safe='')}"
-    about = _asked(uri, name)["experiment"]
+    about = _answer(uri, name)["experiment"]
     if about["lifecycle_stage"] != "active":
         return None
     wanted = {
@@ -94,7 +94,7 @@ def _on_server(uri: str, experiment: str, key: str) -> tuple[str, str, str, str]
         "max_results": 1,
         "order_by": ["attributes.start_time ASC"],
     }
-    runs = _asked(uri, "runs/search", wanted).get("runs", [])
+    runs = _answer(uri, "runs/search", wanted).get("runs", [])
     if not runs:
         return None
     info = runs[0]["info"]
@@ -102,7 +102,7 @@ def _on_server(uri: str, experiment: str, key: str) -> tuple[str, str, str, str]
     return info["run_id"], about["experiment_id"], info["status"], tags.get(MIRROR_TAG, "")
 
 
-def _asked(uri: str, what: str, body: dict[str, Any] | None = None) -> Any:
+def _answer(uri: str, what: str, body: dict[str, Any] | None = None) -> Any:
     parts = urlsplit(uri)
     host = parts.netloc.rpartition("@")[2]
     address = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/api/2.0/mlflow/{what}"

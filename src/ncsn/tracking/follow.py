@@ -1,8 +1,8 @@
 """`python -m ncsn.tracking.follow`: mirrors the growing logs of a training into its run.
 
-`live` starts it beside a training and holds the other end of its standard input. One word
-there tells how the training ended; an end without a word means that the training was killed.
-Either way one last pass is made. Nothing that goes wrong here reaches the training.
+`live` starts it beside a training and holds the other end of its standard input. One word there
+tells how the training ended; the end of the input without a word means that the training was
+killed. In both cases one last pass is made. No error here reaches the training.
 """
 
 import argparse
@@ -55,19 +55,19 @@ def follow(logs: Sequence[Path], previews: Path, poll_sec: float) -> None:
     if run.info.status == FINISHED:
         return
     set_status(store.client, run_id, RUNNING)
-    logged, seen, word = logged_steps(store.client, run_id), None, None
-    while word is None:
-        word = _word(poll_sec)
+    logged, seen, ending = logged_steps(store.client, run_id), None, None
+    while ending is None:
+        ending = _ending(poll_sec)
         now = _stamp(*logs, previews)
         if now != seen:
             logged = publish_training(store.client, run_id, logs, previews, logged)
             seen = now
-    if word != DONE:
-        set_status(store.client, run_id, STATUS.get(word, "KILLED"))
+    if ending != DONE:
+        set_status(store.client, run_id, STATUS.get(ending, "KILLED"))
 
 
-def _word(wait_sec: float) -> str | None:
-    """The parent's last word, '' if it died without one, None after `wait_sec` of silence."""
+def _ending(wait_sec: float) -> str | None:
+    """How the training ended: its word, '' if it was killed, None while it goes on."""
     readable, _, _ = select.select([sys.stdin], [], [], wait_sec)
     return sys.stdin.read().strip() if readable else None
 

@@ -1,4 +1,4 @@
-"""What names the run of the configuration in the current folder. No MLflow here: taken at once."""
+"""What names the run of the configuration in the current folder. Imports no MLflow."""
 
 import json
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Live tracking of a training, in a process of its own: the training never imports MLflow.
 
-The follower ends with its parent by a pipe: the parent's last word on it tells how the training
-ended, and a pipe that closes without a word that it was killed. (A death signal from the kernel
-would end the follower too, but before it could send the last lines and mark the run as killed.)
-Whatever happens to the follower, the training goes on; the `track` stage sends what is missing.
+Through a pipe the training tells the follower how it ended; a pipe that closes without a word
+means that the training was killed. (A death signal from the kernel would end the follower before
+it could send the last lines and mark the run as killed.) Whatever happens to the follower, the
+training goes on; the `track` stage sends what is missing.
 """
 
 import contextlib
@@ -30,21 +30,21 @@ def following(
     exist yet, and a log may be cut back and written again: each step is sent once.
 
     Args:
-        logs: files of one JSON object a line, with a `step`.
+        logs: files of one JSON object per line, with a `step`.
         previews: folder of images called step_<digits>.png.
         poll_sec: seconds between two looks at the files.
     """
     follower = _start(logs, previews, poll_sec)
-    word = "failed"
+    ending = "failed"
     try:
         yield
-        word = "done"
+        ending = "done"
     except KeyboardInterrupt:
-        word = "killed"
+        ending = "killed"
         raise
     finally:
         if follower is not None:
-            _end(follower, word)
+            _end(follower, ending)
 
 
 def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | None:
@@ -57,17 +57,17 @@ def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | 
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the training; the follower hears of it
+            start_new_session=True,  # Ctrl-C is for the training, which tells the follower
         )
     except OSError as error:
         _warn(f"not started: {error}")
         return None
 
 
-def _end(follower: Follower, word: str) -> None:
+def _end(follower: Follower, ending: str) -> None:
     """Gives the follower time for its last pass."""
     try:
-        follower.communicate(word, timeout=_LAST_PASS_SEC)
+        follower.communicate(ending, timeout=_LAST_PASS_SEC)
     except subprocess.TimeoutExpired:
         follower.kill()
         follower.wait()

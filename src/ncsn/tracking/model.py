@@ -1,4 +1,4 @@
-"""The trained network as a logged model of MLflow: one for one checkpoint, shared by its runs.
+"""The trained network as a logged model of MLflow: one per checkpoint, shared by its runs.
 
 The model is a pyfunc that names the module which loads it (`score_model`), so logging it neither
 pickles nor runs the network. It carries the averaged weights alone, a quarter of a checkpoint that

@@ -1,4 +1,4 @@
-"""Where the store of a project is. No MLflow here, so it is told at once."""
+"""Where the store of a project is. Imports no MLflow."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What completes a run: params, final metrics, conditions, sample grid, files, data set.
 
-Params and tags are written once and stay as they were first written; a metric is written again
-only when its value has changed.
+Params and tags are written once and never again; a metric is written again only when its value has
+changed.
 """
 
 import json
@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from PIL import Image
 
+from ncsn.base.image_grid import image_grid
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
 
@@ -93,19 +94,20 @@ def dotted(params: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def image_grid(images: np.ndarray, columns: int = GRID_COLUMNS) -> np.ndarray:
-    """Lays the first columns**2 images out row by row, shape (height, width, 3), uint8.
+def sample_grid(images: np.ndarray) -> np.ndarray:
+    """Returns a picture of the first 100 images, ten per row, white where there are fewer.
 
-    Pixels are repeated a whole number of times, so that small images can be seen; places without
-    an image are white.
+    Pixels are repeated a whole number of times, so that small images can be seen.
+
+    Args:
+        images: uint8, shape (N, H, W, C), C is 1 or 3.
+
+    Returns:
+        uint8, shape (height, width, 3).
     """
-    count, (_, height, width, _) = min(len(images), columns**2), images.shape
-    rows, scale = -(-count // columns), max(1, _GRID_PX // (columns * width))
-    cells = np.full((rows * columns, height, width, 3), 255, np.uint8)
-    cells[:count] = images[:count]  # grey spreads over the channels
-    picture = cells.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
-    picture = picture.reshape(rows * height, columns * width, 3)
-    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+    shown = images[: GRID_COLUMNS**2]
+    colours = np.broadcast_to(shown, (*shown.shape[:3], 3))  # grey spreads over the channels
+    return image_grid(colours, GRID_COLUMNS, max(1, _GRID_PX // (GRID_COLUMNS * shown.shape[2])))
 
 
 def _texts(
@@ -145,7 +147,7 @@ def _publish_grid(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / SAMPLE_GRID
-        Image.fromarray(image_grid(results.samples)).save(path)
+        Image.fromarray(sample_grid(results.samples)).save(path)
         if path.name not in present:
             client.log_artifact(run_id, str(path))
         publish_image(client, run_id, SAMPLES, results.step, path, logged)

@@ -1,4 +1,4 @@
-"""One MLflow run for one configuration, found by its key or made.
+"""One MLflow run per configuration, found by its key or created.
 
 The key is a tag of the run. A search and the creation that may follow it happen under a lock, so
 that two processes with one configuration share one run.

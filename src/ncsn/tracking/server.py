@@ -38,8 +38,8 @@ HOST = "127.0.0.1"
 PORT = 5000  # MLflow's own; the next free one if it is taken
 _START_SEC = 60.0
 _NUM_COMPARED = 5
-_NOT_FOR_IT = ("MLFLOW_TRACKING_URI", STORAGE)  # it has an address of its own
-_TELLING = re.compile(r"(?i)\w*(error|exception)\b|address already in use")
+_WITHHELD = ("MLFLOW_TRACKING_URI", STORAGE)  # from the server, which needs neither
+_ERROR_LINE = re.compile(r"(?i)\w*(error|exception)\b|address already in use")
 
 
 @contextlib.contextmanager
@@ -62,10 +62,10 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
         return
     _require_store(uri)
     address = f"http://{HOST}:{free_port(port)}"
-    with tempfile.TemporaryFile("w+") as said:
-        server = _start(uri, address, said)
+    with tempfile.TemporaryFile("w+") as output:
+        server = _start(uri, address, output)
         try:
-            _await(server, address, said)
+            _await(server, address, output)
             yield address
         finally:
             server.terminate()
@@ -75,7 +75,7 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
 
 
 def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
-    """Returns what is worth opening, as paths of MLflow's pages by what they show."""
+    """Returns the pages of MLflow that are worth opening, as paths by what they show."""
     _require_store(store_uri(track, root))
     store = open_store(track, root)
     with store_errors(store.uri):
@@ -110,23 +110,23 @@ def _require_store(uri: str) -> None:
     require_usable(uri)
 
 
-def _start(uri: str, address: str, said: IO[str]) -> subprocess.Popen[bytes]:
+def _start(uri: str, address: str, output: IO[str]) -> subprocess.Popen[bytes]:
     """Starts the server; the store's address goes by the environment, which no other user sees."""
     port = address.rpartition(":")[2]
     command: Sequence[str] = [sys.executable, "-m", "mlflow", "server", "--host", HOST]
     command = [*command, "--port", port, "--workers", "1", "--no-serve-artifacts"]
     own = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    others = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
+    others = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
     return subprocess.Popen(
         command,
         env=others | own,
         stdout=subprocess.DEVNULL,
-        stderr=said,
+        stderr=output,
         start_new_session=True,  # Ctrl-C reaches it once, through `serving`
     )
 
 
-def _await(server: subprocess.Popen[bytes], address: str, said: IO[str]) -> None:
+def _await(server: subprocess.Popen[bytes], address: str, output: IO[str]) -> None:
     """Waits until the server answers, or ends."""
     deadline = time.monotonic() + _START_SEC
     while time.monotonic() < deadline and server.poll() is None:
@@ -137,12 +137,12 @@ def _await(server: subprocess.Popen[bytes], address: str, said: IO[str]) -> None
     ending = f"did not answer within {_START_SEC:g} s"
     if server.returncode is not None:
         ending = f"ended with status {server.returncode}"
-    raise UserError(masked(f"the MLflow server at {address} {ending}: {_reason(said)}"))
+    raise UserError(masked(f"the MLflow server at {address} {ending}: {_reason(output)}"))
 
 
-def _reason(said: IO[str]) -> str:
-    """The last line that tells of an error, else the last one, of what a server wrote."""
-    said.seek(0)
-    lines = [line.strip() for line in said if line.strip()]
-    telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or lines or ["it said nothing"])[-1]
+def _reason(output: IO[str]) -> str:
+    """The last line of a server's output that names an error, else its last line."""
+    output.seek(0)
+    lines = [line.strip() for line in output if line.strip()]
+    errors = [line for line in lines if _ERROR_LINE.search(line)]
+    return (errors or lines or ["it printed nothing"])[-1]

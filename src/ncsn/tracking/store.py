@@ -1,8 +1,9 @@
 """The MLflow store: where it lies, its safe creation, its experiment and its locks.
 
 MLflow cannot create one SQLite database from two processes: all of them fail and the file stays
-broken, as it does when the only one is killed. The database is therefore made under a lock, with a
-temporary name, and renamed when it is whole. Nothing here uses MLflow's global state.
+broken. A single process that is killed leaves a broken file too. The database is therefore made
+under a lock, with a temporary name, and renamed when it is whole. Nothing here uses MLflow's
+global state.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from ncsn.base.addresses import masked
 from ncsn.base.errors import UserError
 from ncsn.base.files import whole_file
 from ncsn.config.params import TrackParams
-from ncsn.tracking.database import artifacts_fault, database_fault, is_absent, relocate
+from ncsn.tracking.database import database_fault, folder_fault, is_absent, relocate
 from ncsn.tracking.place import SQLITE, artifact_folder, database_path, refusal, store_uri
 
 for _name in ("mlflow", "alembic"):  # announce every migration of a new database
@@ -122,7 +123,7 @@ def _create_database(path: Path) -> None:
 
 
 def _require_writable(track: TrackParams, artifacts: Path) -> None:
-    fault = artifacts_fault(artifacts)
+    fault = folder_fault(artifacts)
     if fault is not None:
         value = track.artifact_root
         raise UserError(f"track.artifact_root (value {value!r}): {artifacts} {fault}")

@@ -24,7 +24,7 @@ from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import image_grid
+from ncsn.tracking.results import sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
@@ -35,7 +35,7 @@ NUM_COMPARED = 10  # MLflow's compare page is slow with more
 _CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS)
 _PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
-_BATCH = 1000  # MLflow's limit of metrics a request
+_BATCH = 1000  # MLflow's limit of metrics per request
 
 
 class StudyRun(NamedTuple):
@@ -209,7 +209,7 @@ def _curve(trial: TrialRecord, at: int) -> Iterator[Metric]:
 def _publish_grid(store: Store, run_id: str, samples: Path) -> None:
     if not samples.exists() or store.client.list_artifacts(run_id, "images"):
         return
-    picture = Image.fromarray(image_grid(checked_images(read_npz(samples), "arr_0", samples)))
+    picture = Image.fromarray(sample_grid(checked_images(read_npz(samples), "arr_0", samples)))
     store.client.log_image(run_id, picture, key=SAMPLES, step=0, synchronous=True)
 
 

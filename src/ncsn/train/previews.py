@@ -1,6 +1,6 @@
 """Small sample grids for people who watch a training, and a number for sweeps that prune.
 
-Few steps a level, at the paper's ratio of step to noise, whatever the section sampler says: a
+Few steps per level, at the paper's ratio of step to noise, whatever the section sampler says: a
 training must not depend on how its network is sampled later.
 """
 
@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ncsn.base.files import whole_file
+from ncsn.base.image_grid import image_grid
 from ncsn.base.rng import generator
 from ncsn.data.arrays import to_hwc, to_uint8
 from ncsn.maths.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
@@ -91,13 +92,9 @@ def _pixel_statistics(images: Tensor) -> GaussianStatistics:
 
 
 def write_grid(path: Path, images: Tensor) -> None:
-    """Writes uint8 images (N, C, H, W) as a grid of rows of eight, enlarged by a whole number."""
-    count, channels, height, width = images.shape
-    rows = images.unflatten(0, (-1, NUM_COLUMNS))
-    grid = rows.permute(2, 0, 3, 1, 4).reshape(channels, -1, NUM_COLUMNS * width)
-    pixels = to_hwc(grid[None])[0]
-    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    factor = -(-MIN_WIDTH_PX // image.width)
-    size = (image.width * factor, image.height * factor)
+    """Writes uint8 images (N, C, H, W) as a grid of eight per row, enlarged by a whole number."""
+    scale = -(-MIN_WIDTH_PX // (NUM_COLUMNS * images.shape[3]))
+    pixels = image_grid(to_hwc(images), NUM_COLUMNS, scale)
+    image = Image.fromarray(pixels[:, :, 0] if images.shape[1] == 1 else pixels)
     with whole_file(path) as partial_path:
-        image.resize(size, Image.Resampling.NEAREST).save(partial_path, format="PNG")
+        image.save(partial_path, format="PNG")

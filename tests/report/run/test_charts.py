@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ncsn.base import metric_names as keys
-from ncsn.report.run.charts import plot_level_losses, plot_training, png_bytes
+from ncsn.base.chart_style import png_bytes
+from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.tables import LevelLosses, least_level_losses, level_losses, loss_curve
 

@@ -168,7 +168,7 @@ def test_the_baseline_stands_beside_as_many_samples(
 ) -> None:
     results = make_results()
     page = written(results, params)
-    assert "the first 9 samples" in page.text and "1,000 evaluations an image" in page.text
+    assert "the first 9 samples" in page.text and "1,000 evaluations per image" in page.text
     figures = {name: f for name, f in files_of(params).items() if name.startswith("figures/")}
     same = replace(results, baseline=results.samples[:9])
     written(same, params)

@@ -65,7 +65,6 @@ class ReferenceParams(Section):
 class TrainParams(Section):
     """How the score network is trained."""
 
-    objective: Literal["dsm"]
     num_steps: Steps
     batch_size: BatchSize
     learning_rate: LearningRate

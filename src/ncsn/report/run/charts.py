@@ -1,15 +1,5 @@
-"""Charts of the training. A `plot_` function returns a Figure; `png_bytes` makes a PNG of it.
+"""Charts of the training; a `plot_` function returns a Figure."""
 
-Figures are made without pyplot and under a fixed style, so the same data give the same bytes
-whatever matplotlibrc a person has.
-"""
-
-import io
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec
-
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -17,58 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ncsn.base import metric_names as keys
+from ncsn.base.chart_style import ACCENT, FAINT, INK, LINE, PLAIN, RAW, in_house_style
 from ncsn.report.run.tables import LevelLosses, final_level_losses, smoothed, smoothing_window
 
-P = ParamSpec("P")
-
-INK, FAINT, RAW, LINE, ACCENT = "#30363d", "#8b949e", "#b6c7dd", "#1f5f9e", "#d1622b"
-STYLE = {
-    "figure.dpi": 128,  # a power of two: sizes in pixels stay whole numbers
-    "savefig.dpi": "figure",
-    "figure.constrained_layout.use": True,
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.grid": True,
-    "grid.color": "#e6e8eb",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
-PLAIN = StrMethodFormatter("{x:g}")  # 0.01, not 1e-02
 MAX_LINES = 24  # levels drawn against step; of more, evenly spaced ones
 LOG_FROM_RATIO = 20  # a curve that spans more than this is drawn on a log axis
-
-
-def in_house_style(plot: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Runs `plot` under matplotlib's defaults and STYLE, not under the user's settings."""
-
-    @wraps(plot)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.style.context(["default", STYLE]):
-            return plot(*args, **kwargs)
-
-    return styled
-
-
-def png_bytes(figure: Figure) -> bytes:
-    """Returns the figure as PNG without the metadata that would name a version of matplotlib."""
-    buffer = io.BytesIO()
-    with matplotlib.style.context(["default", STYLE]):
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 @in_house_style
@@ -131,13 +77,7 @@ def plot_level_losses(
     colours = _level_colours(final["sigma"].to_numpy())
     figure = Figure(figsize=(9, 3.4))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
-    drawn = final["level"][np.linspace(0, len(final) - 1, min(len(final), MAX_LINES)).astype(int)]
-    for level in drawn:
-        rows = losses.table[losses.table["level"] == level]
-        colour = colours.to_rgba(rows["sigma"].iloc[0])
-        left.plot(
-            rows["step"], rows["loss"], color=colour, lw=1.4, marker=_marker(len(rows)), ms=3
-        )
+    num_drawn = _draw_levels(left, losses.table, final["level"], colours)
     size = 22 if len(final) <= MAX_LINES else 8
     right.scatter(
         final["sigma"], final["loss"], c=colours.to_rgba(final["sigma"]), s=size, zorder=3
@@ -149,7 +89,7 @@ def plot_level_losses(
     _level_axis(right)
     _least(right, least)
     source = "held-out images" if losses.key == keys.VAL_LOSS else "training images"
-    which = "each level" if len(drawn) == len(final) else f"{len(drawn)} of {len(final)} levels"
+    which = "each level" if num_drawn == len(final) else f"{num_drawn} of {len(final)} levels"
     left.set_title(f"{which} during training, {source}")
     dotted = "" if least is None else " (dotted: least reachable)"
     right.set_title(f"at the end, step {losses.table['step'].max():,}{dotted}")
@@ -158,6 +98,20 @@ def plot_level_losses(
     bar.set_label(_LEVEL_LABEL)
     bar.outline.set_visible(False)
     return figure
+
+
+def _draw_levels(
+    axes: Axes, table: pd.DataFrame, levels: pd.Series, colours: ScalarMappable
+) -> int:
+    """A line for each level, or for MAX_LINES evenly spaced ones; returns how many."""
+    places = np.linspace(0, len(levels) - 1, min(len(levels), MAX_LINES)).astype(int)
+    for level in levels[places]:
+        rows = table[table["level"] == level]
+        colour = colours.to_rgba(rows["sigma"].iloc[0])
+        axes.plot(
+            rows["step"], rows["loss"], color=colour, lw=1.4, marker=_marker(len(rows)), ms=3
+        )
+    return len(places)
 
 
 _LEVEL_LABEL = "noise level σ (pixel values in [0, 1])"

@@ -24,7 +24,7 @@ def check_shapes(images: Mapping[str, np.ndarray]) -> None:
 def check_trajectory(
     states: np.ndarray, sigmas: np.ndarray, shape: Sequence[int], path: str
 ) -> None:
-    """Makes sure of states (K, N, *shape), uint8, and their levels (K,), K at least 2."""
+    """Makes sure that states are uint8 (K, N, *shape) with K levels, K at least 2."""
     fits = states.ndim == 5 and states.shape[2:] == tuple(shape) and states.dtype == np.uint8
     if not fits or len(states) < 2 or states.size == 0 or sigmas.shape != states.shape[:1]:
         raise _unfit(path, f"'images' of shape {states.shape} with 'sigmas' {sigmas.shape}")
@@ -33,7 +33,7 @@ def check_trajectory(
 
 
 def check_inpainting(arrays: Mapping[str, np.ndarray], shape: Sequence[int], path: str) -> None:
-    """Makes sure of the arrays that `illustrate` leaves, for images of `shape` (H, W, C)."""
+    """Makes sure that the arrays of `illustrate` fit images of `shape` (H, W, C)."""
     names = ("originals", "known", "completions")
     if any(name not in arrays for name in names):
         raise _unfit(path, f"{', '.join(arrays) or 'nothing'}, needed are {', '.join(names)}")
@@ -73,7 +73,7 @@ def check_levels(rows: Sequence[Mapping[str, Any]], num_levels: int, path: str) 
 
 
 def check_oracle(oracle: Mapping[str, Any], path: str) -> None:
-    """Makes sure of one least loss a level."""
+    """Makes sure that there is one least loss per level."""
     lengths = [len(oracle[name]) for name in ("sigmas", "mean", "standard_error")]
     if len(set(lengths)) > 1:
         raise _unfit(path, f"sigmas, mean and standard_error of lengths {lengths}")

@@ -7,7 +7,7 @@ from ncsn.report.run.inputs import ReportInputs
 
 
 class StageCost(NamedTuple):
-    """One line of the table of costs, in words."""
+    """One line of the table of costs, as text."""
 
     stage: str
     work: str

@@ -48,7 +48,7 @@ class ReportInputs:
         reference: floors and the extractor's own quality.
         training_sigmas: levels of the logged losses, largest first; empty where nothing was
             trained.
-        log: one mapping a logged training step.
+        log: one mapping per logged training step.
         samples: generated images, uint8, shape (N, H, W, C), C is 1 or 3.
         train: training images in the form of `samples`.
         real: held-out images in the form of `samples`.

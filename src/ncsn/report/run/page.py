@@ -1,7 +1,7 @@
 """The page: everything it says as plain values, filled into page.html.
 
-The page holds its pictures itself and needs no network. It holds no time, path or version, so the
-same results give the same bytes.
+The page embeds its pictures and needs no network. It shows no time, path or version, so the same
+results give the same bytes.
 """
 
 import base64

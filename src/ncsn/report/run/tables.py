@@ -185,7 +185,7 @@ def metric_rows(
 
 
 def metric_table(metrics: Sequence[Metric]) -> pd.DataFrame:
-    """Returns one row a metric: key, name, setting, then value, spread and number of each side."""
+    """Returns one row per metric: key, name, setting; value, spread and number of each side."""
     rows = [
         {"key": metric.key, "metric": metric.title, "setting": metric.setting}
         | {
@@ -206,7 +206,7 @@ def metric_sides(metric: Metric) -> dict[str, Measured | None]:
 
 
 def bar_table(metrics: Sequence[Metric], *shown: str) -> pd.DataFrame:
-    """Returns columns metric and value for a bar chart of the keys `shown`; a row each side."""
+    """Returns columns metric and value for a bar chart of the keys `shown`; one row per side."""
     rows = []
     for metric in (m for m in metrics if m.key in shown):
         name = f"{metric.title} ({metric.measured_on})"

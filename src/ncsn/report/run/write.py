@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ncsn.base import metric_names as keys
+from ncsn.base.chart_style import png_bytes
 from ncsn.base.files import whole_file, whole_folder
 from ncsn.base.marked import refuse_foreign
 from ncsn.config.params import Params, ProjectParams
 from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
-from ncsn.report.run.charts import plot_level_losses, plot_training, png_bytes
+from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.page import render_page
 from ncsn.report.run.tables import (

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ncsn.report.run.charts import ACCENT, LINE, PLAIN, RAW, in_house_style
+from ncsn.base.chart_style import ACCENT, LINE, PLAIN, RAW, in_house_style
 from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, numeric_axes, trained
 from ncsn.report.sweep.scales import (
     ORACLE,
@@ -56,26 +57,15 @@ def plot_pair(study: SweepStudy, first: str, second: str) -> Figure:
     objective = next(iter(study.objectives))
     trials = study.complete().dropna(subset=[first, second])
     values = trials[objective].to_numpy(float)
-    logs = bool(values.min() > 0)
     figure = Figure(figsize=(6.4, 4.6))
     axes = figure.subplots()
-    grid_x, grid_y, surface = _surface(study, first, second, trials, values, logs)
-    colours = colormaps["viridis"]
-    shown = surface[np.isfinite(surface)]
-    scale = (matplotlib.colors.LogNorm if logs else matplotlib.colors.Normalize)(
-        min(shown.min(), values.min()), np.quantile(values, 0.9) if len(values) > 1 else None
-    )
-    drawn = axes.pcolormesh(grid_x, grid_y, surface, cmap=colours, norm=scale, rasterized=True)
-    lines = axes.contour(
-        grid_x, grid_y, surface, _levels(shown, logs), colors="white", linewidths=0.7
-    )
-    axes.clabel(lines, fmt=lambda value: f"{value:.3g}", fontsize=7)
+    drawn = _draw_surface(axes, study, first, second, trials, values)
     axes.scatter(
         trials[first],
         trials[second],
         c=values,
-        cmap=colours,
-        norm=scale,
+        cmap=drawn.cmap,
+        norm=drawn.norm,  # type: ignore[arg-type]  # what matplotlib gives and takes
         s=30,
         edgecolor="white",
         lw=1,
@@ -92,6 +82,30 @@ def plot_pair(study: SweepStudy, first: str, second: str) -> Figure:
     bar.outline.set_visible(False)
     legend(axes)
     return figure
+
+
+def _draw_surface(
+    axes: Axes,
+    study: SweepStudy,
+    first: str,
+    second: str,
+    trials: pd.DataFrame,
+    values: np.ndarray,
+) -> QuadMesh:
+    """The kernel mean as a map with contours; its colours end at the worst tenth of the trials."""
+    logs = bool(values.min() > 0)
+    grid_x, grid_y, surface = _surface(study, first, second, trials, values, logs)
+    shown = surface[np.isfinite(surface)]
+    scale = (matplotlib.colors.LogNorm if logs else matplotlib.colors.Normalize)(
+        min(shown.min(), values.min()), np.quantile(values, 0.9) if len(values) > 1 else None
+    )
+    colours = colormaps["viridis"]
+    drawn = axes.pcolormesh(grid_x, grid_y, surface, cmap=colours, norm=scale, rasterized=True)
+    lines = axes.contour(
+        grid_x, grid_y, surface, _levels(shown, logs), colors="white", linewidths=0.7
+    )
+    axes.clabel(lines, fmt=lambda value: f"{value:.3g}", fontsize=7)
+    return drawn
 
 
 def _surface(

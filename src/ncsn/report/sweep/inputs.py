@@ -1,7 +1,7 @@
-"""A study's exported files as one table and one summary, and the words for what they hold.
+"""A study's exported files as one table and one summary, and the titles of what they hold.
 
-`trials.csv` and `study.json` are all that the reports of sweeps read. A title of a metric is never
-without the conditions under which it was measured.
+`trials.csv` and `study.json` are all that the reports of sweeps read. The title of a metric always
+names the conditions under which it was measured.
 """
 
 import io
@@ -137,7 +137,7 @@ def trained(trials: pd.DataFrame) -> pd.Series:
 
 
 def spread(study: SweepStudy, trials: pd.DataFrame, key: str) -> np.ndarray | None:
-    """Returns the standard deviation over seeds of each trial, None for one seed a trial."""
+    """Returns the standard deviation over seeds of each trial, None for one seed per trial."""
     name = f"by_seed/{key}"
     if name not in trials or trials[name].isna().all():
         return None

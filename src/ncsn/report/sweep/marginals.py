@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ncsn.base.chart_style import FAINT, LINE, in_house_style
 from ncsn.base.trial_record import EDGE_SHARE
-from ncsn.report.run.charts import FAINT, LINE, in_house_style
 from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, spread, trained
 from ncsn.report.sweep.scales import (
     MARKS,
@@ -145,7 +145,7 @@ def _seconds_panel(axes: Axes, study: SweepStudy, name: str) -> None:
     x = positions(study, name, trials[name]) + _jitter(study, name, trials["number"])
     y = trials["seconds"].to_numpy(float)
     draw_trials(axes, x, y, trained(trials).to_numpy(bool), feasible(trials), label=False)
-    axes.set_ylabel("seconds\na trial")
+    axes.set_ylabel("seconds\nper trial")
     objective_axis(axes.yaxis, axes.set_yscale, y)
     if axes.get_yscale() == "linear" and len(y):
         axes.set_ylim(0, 1.1 * y.max())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncsn.base.progress import duration
 from ncsn.report.run.page import number
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.inputs import SweepStudy, metric_title
@@ -42,7 +43,7 @@ def render_study(
         "duration": duration,
         "axis": axis_text,
         "condition": condition_text,
-        "agreement": agreement_words,
+        "agreement": agreement_text,
         "known": lambda value: not pd.isna(value),
     }
     return page_template(TEMPLATE, filters).render(
@@ -54,25 +55,11 @@ def render_study(
         several=len(study.objectives) > 1,
         objectives={key: metric_title(study, key) for key in study.objectives},
         compared=_compared(study),
-        edges=[_edge_words(edge) for edge in summary["edges"]],
+        edges=[_edge_text(edge) for edge in summary["edges"]],
         ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
         num_ended=len(ended),
         absent=_absent(study),
     )
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in the two units that tell most.
-
-    >>> duration(3.217), duration(75), duration(7260)
-    ('3.2 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def cell(value: Any) -> str:
@@ -103,7 +90,7 @@ def condition_text(axis: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in (axis.get("when") or {}).items())
 
 
-def agreement_words(comparison: Comparison) -> str:
+def agreement_text(comparison: Comparison) -> str:
     """Returns what a comparison says, in a sentence."""
     if math.isnan(comparison.rho):
         common = comparison.num_common
@@ -122,7 +109,7 @@ def _compared(study: SweepStudy) -> dict[str, dict[str, Any]]:
     return known
 
 
-def _edge_words(edge: Mapping[str, Any]) -> str:
+def _edge_text(edge: Mapping[str, Any]) -> str:
     return (
         f"{edge['axis']} = {cell(edge['value'])} is at the {_ENDS[edge['side']]} end of its range "
         f"({cell(edge['end'])}): the best value may lie outside."

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from ncsn.report.run.charts import ACCENT, INK, LINE, LOG_FROM_RATIO, PLAIN
+from ncsn.base.chart_style import ACCENT, INK, LINE, PLAIN
+from ncsn.report.run.charts import LOG_FROM_RATIO
 from ncsn.report.sweep.inputs import SweepStudy, is_log
 
 GREEN, RED, ORACLE = "#2f7d4f", "#b3261e", "#8a6fb0"
@@ -95,11 +96,11 @@ def draw_trials(
     axes: Axes, x: np.ndarray, y: np.ndarray, ran: np.ndarray, feasible: np.ndarray, label: bool
 ) -> None:
     """Trials as circles: filled where a network was trained, hollow where one was reused."""
-    for filled, words in ((True, "network trained"), (False, "training reused")):
+    for filled, meaning in ((True, "network trained"), (False, "training reused")):
         for kept, alpha in ((feasible, 0.9), (~feasible, 0.3)):
             chosen = (ran == filled) & kept
             face = LINE if filled else "white"
-            text = words if label and kept is feasible and chosen.any() else None
+            text = meaning if label and kept is feasible and chosen.any() else None
             axes.scatter(
                 x[chosen],
                 y[chosen],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ncsn.base.chart_style import png_bytes
 from ncsn.base.files import whole_file
 from ncsn.base.trial_record import STUDY_FILE
-from ncsn.report.run.charts import png_bytes
 from ncsn.report.sweep.agreement import Comparison, amortised_sibling, comparison
 from ncsn.report.sweep.charts import (
     MIN_PAIR,

@@ -24,7 +24,6 @@ Tied = Annotated[
 ]
 Points = Annotated[Count, at_most(10_000, "each is a trial, or many of them")]
 Scalar = bool | int | float | str | None
-Space = Mapping[str, "Axis"]
 _DIGITS = 3  # significant ones, of grid points
 _TIED_DIGITS = 6
 
