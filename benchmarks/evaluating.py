@@ -19,7 +19,14 @@ from ncsn.evaluate.reference import read_reference, write_reference
 from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, RGBImages, torch_fidelity
 
 NUM_REAL, NUM_GENERATED = 400, 400
-EVALUATE = EvaluateParams(kid_subset_size=100, kid_subsets=100, prc_neighborhood=3)
+EVALUATE = EvaluateParams(  # without what torch-fidelity does not give
+    kid_subset_size=100,
+    kid_subsets=100,
+    prc_neighborhood=3,
+    error_groups=0,
+    floor_subsets=0,
+    floor_images=None,
+)
 
 
 def evaluation_works(
@@ -52,7 +59,7 @@ def evaluation_works(
 
     def ours(kept: object = kept) -> float:  # the folder lives as long as this function
         reference = read_reference(folder, params, 1, summary)
-        evaluate_images(generated, reference, EVALUATE, 1, device)
+        evaluate_images(generated, reference, real, EVALUATE, 1, device)
         return NUM_GENERATED
 
     weights = next(folder.glob("*.pt"))

@@ -1,5 +1,6 @@
-"""Takes generated images and the reference folder; leaves the metrics with their conditions.
-Only the generated images go through the extractor.
+"""Takes generated images, both splits and the reference folder; leaves the metrics with their
+conditions, error bars, and the floors at the same number of images. Only the generated images go
+through the extractor.
 Run it with `dvc repro evaluate`."""
 
 from ncsn.base import metric_names as keys
@@ -7,8 +8,10 @@ from ncsn.base.entry import entry
 from ncsn.base.files import write_json
 from ncsn.base.records import DataRecord, read_record
 from ncsn.config.params import load_params
+from ncsn.data.split import load_split
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
-from ncsn.evaluate.reference import read_reference
+from ncsn.evaluate.floor import RealSet, matched_floor
+from ncsn.evaluate.reference import read_other_features, read_reference
 from ncsn.runtime.device import build_device
 
 
@@ -19,7 +22,12 @@ def main() -> str:
     data_summary = read_record(paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, seed, data_summary)
     samples = read_samples(paths.samples)
-    metrics = evaluate_images(samples, reference, params.evaluate, seed, device)
+    real, other = load_split(paths.test_images).images, load_split(paths.train_images).images
+    if params.reference.split == "train":
+        real, other = other, real
+    metrics = evaluate_images(samples, reference, real, params.evaluate, seed, device)
+    others = RealSet(read_other_features(paths.reference, reference, data_summary), other)
+    metrics |= matched_floor(others, reference, len(samples), params.evaluate, seed)
     write_json(paths.metrics, metrics)
     return (
         f"{paths.metrics}: FID {metrics[keys.FID]:.4g} ({metrics[keys.EXTRACTOR]}, layer"

@@ -25,13 +25,15 @@ def main() -> str:
     paths, seed, device = params.paths, params.base.seed, build_device(params.base)
     data_summary = read_record(paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, seed, data_summary)
-    images = to_chw(load_split(paths.train_images).images).to(device)
+    train, test = load_split(paths.train_images).images, load_split(paths.test_images).images
+    real = train if params.reference.split == "train" else test
+    images = to_chw(train).to(device)
     notice_unstable_step(params.noise, params.sampler)
     with work_folder("oracle", paths.work) as folder:
         samples = oracle_samples(images, params, folder)
         write_json(paths.oracle_summary, least_losses(images, params))
         write_npz(paths.oracle_samples, arr_0=samples)
-    metrics = evaluate_images(samples, reference, params.evaluate, seed, device)
+    metrics = evaluate_images(samples, reference, real, params.evaluate, seed, device)
     write_json(paths.oracle_metrics, keys.oracle_metrics(metrics))
     return f"{paths.oracle_metrics}: FID {metrics[keys.FID]:.4g} of {len(samples)} samples"
 

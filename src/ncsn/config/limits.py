@@ -20,7 +20,16 @@ from ncsn.config.params import (
 )
 
 MAX_PIXELS = 4096  # numbers of an image: the eigenvalues of a larger covariance take hours
-_SECTIONS = ("reference", "noise", "train", "sampler", "illustrate", "neighbours", "evaluate")
+_SECTIONS = (
+    "reference",
+    "noise",
+    "train",
+    "sampler",
+    "sample",
+    "illustrate",
+    "neighbours",
+    "evaluate",
+)
 
 
 def check_counts(num_train: int, num_test: int, image_shape: Sequence[int]) -> None:
@@ -39,12 +48,31 @@ def check_counts(num_train: int, num_test: int, image_shape: Sequence[int]) -> N
     for key, most, reason in data_limits(params, num_train, num_test):
         section, name = key.split(".")
         value = getattr(getattr(params, section), name)
-        if value > most:
+        if value is not None and value > most:
             problems.append(f"{key} (value {value}): must be at most {most}{reason}")
     problems += _too_large(params, prod(image_shape))
     if problems:
         raise UserError(f"{PARAMS_FILE}: " + "\n       ".join(problems))
     notice_unstable_step(params.noise, params.sampler)
+    if problem := small_floor(params, num_train, num_test):
+        notice(problem)
+
+
+def small_floor(params: Params, num_train: int, num_test: int) -> str | None:
+    """Returns why the floor is not at the number of generated images, None where it is."""
+    split, most = _other_split(params, num_train, num_test)
+    wanted, given = params.sample.num_samples, params.evaluate
+    if given.floor_subsets == 0 or given.floor_images is not None or wanted <= most:
+        return None
+    return (
+        f"sample.num_samples (value {wanted}) is more than the {most} images of the {split} split:"
+        f" the matched floor is taken at {most}, where a Frechet distance is larger"
+    )
+
+
+def _other_split(params: Params, num_train: int, num_test: int) -> tuple[str, int]:
+    """The split that is not the reference, and the number of its images."""
+    return ("test", num_test) if params.reference.split == "train" else ("train", num_train)
 
 
 def data_limits(params: Params, num_train: int, num_test: int) -> list[SizeLimit]:
@@ -52,9 +80,11 @@ def data_limits(params: Params, num_train: int, num_test: int) -> list[SizeLimit
     num_reference = {"train": num_train, "test": num_test}[params.reference.split]
     reference = f"the {num_reference} images of the {params.reference.split} split"
     against = f"{reference}, which reference.split takes"
+    other, num_other = _other_split(params, num_train, num_test)
     return [
         SizeLimit("evaluate.kid_subset_size", num_reference, f", {against}"),
         SizeLimit("evaluate.prc_neighborhood", num_reference - 1, f", less than {against}"),
+        SizeLimit("evaluate.floor_images", num_other, f", the images of the {other} split"),
         SizeLimit("illustrate.num_inpainted", num_test, ", the images of the test split"),
         SizeLimit("neighbours.num_neighbours", num_train, ", the images of the train split"),
     ]

@@ -13,22 +13,25 @@ from ncsn.data.split import checked_images
 from ncsn.evaluate.metrics import evaluate_features, pixel_statistics, statistics_distance
 from ncsn.evaluate.reference import Reference, Summary
 from ncsn.evaluate.torch_fidelity import extract_features, metric_layers
+from ncsn.evaluate.uncertainty import feature_errors, pixel_errors
 
 
 def evaluate_images(
     images: np.ndarray,
     reference: Reference,
+    real_images: np.ndarray,
     params: EvaluateParams,
     seed: int,
     device: torch.device,
 ) -> Summary:
-    """Returns all metrics of generated images with their conditions, by the `eval/` keys.
+    """Returns all metrics of generated images with bars and conditions, by the `eval/` keys.
 
     The Inception Score is left out where the extractor is cut before its class scores.
 
     Args:
         images: uint8 (N,H,W,C), of the size of the reference images.
         reference: what they are compared with.
+        real_images: those of the reference split, uint8 (M,H,W,C), for the bar in pixels.
         params: sizes inside the metrics.
         seed: names the random subsets inside the metrics.
         device: where the extractor runs.
@@ -43,17 +46,17 @@ def evaluate_images(
     layers = metric_layers(reference.key["extractor"], reference.key["feature_layer"])
     names = [name for name in layers if name is not None]
     found = extract_features(images, reference.key["extractor"], names, reference.weights, device)
-    metrics = _conditions(reference) | evaluate_features(
-        found[layers.features],
-        reference.features,
-        found[layers.logits] if layers.logits else None,
-        reference.statistics,
-        params,
-        seed,
+    features = found[layers.features]
+    logits = found[layers.logits] if layers.logits else None
+    numbers = evaluate_features(
+        features, reference.features, logits, reference.statistics, params, seed
     )
+    metrics = _conditions(reference) | numbers
+    metrics |= feature_errors(features, reference.features, numbers, params, seed)
     if reference.pixels is not None:
         own = pixel_statistics(images)
         metrics[keys.PIXEL_FRECHET] = statistics_distance(own, reference.pixels)
+        metrics |= pixel_errors(images, real_images, params, seed)
     return metrics
 
 

@@ -1,7 +1,7 @@
 """The real side of the evaluation, kept in a folder.
 
 The folder holds the extractor's weights, the features of the reference split and their
-statistics, the features of the train split, and `extractor.json`: the key that says what they were
+statistics, the features of the other split, and `extractor.json`: the key that says what they were
 made from. A folder that does not match its own key, the params or the data is refused, so that no
 stale number comes out.
 """
@@ -36,7 +36,8 @@ from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, extract_features
 from ncsn.maths.frechet import GaussianStatistics
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
-TRAIN_FEATURES = "train_features.npz"  # where the reference split is the test split
+OTHER_FEATURES = "{}_features.npz"  # by the split that is not the reference
+OTHER_SPLIT = {"train": "test", "test": "train"}
 WEIGHTS = {CLASSIFIER: "classifier.pt", INCEPTION: "inception.pt"}
 
 Summary = dict[str, float | str]  # by the names in `metric_names`
@@ -93,9 +94,8 @@ def write_reference(
         features, of_others = (_features_of(s, params, weights, device) for s in (real, other))
         statistics = feature_statistics(features)
         _write_arrays(partial / ARRAYS, features, statistics, pixels)
-        if other is train:  # `neighbours` looks samples up among them
-            write_npz(partial / TRAIN_FEATURES, features=of_others.numpy())
-        write_json(partial / KEY, _key(partial, params, seed, real, train))
+        write_npz(partial / _other_file(params.split), features=of_others.numpy())
+        write_json(partial / KEY, _key(partial, params, seed, real, other))
         summary |= floor_features(of_others, features, statistics, seed)
     return summary
 
@@ -146,9 +146,18 @@ def read_train_features(
     """
     if reference.key["split"] == "train":
         return reference.features
-    folder = Path(folder)
-    _check(folder, reference.key, _train_key(folder, data_summary["train"]["sha256"]))
-    return _features(read_npz(folder / TRAIN_FEATURES), folder / TRAIN_FEATURES)
+    return read_other_features(folder, reference, data_summary)
+
+
+def read_other_features(
+    folder: str | Path, reference: Reference, data_summary: dict[str, Any]
+) -> torch.Tensor:
+    """Returns the features of the split that is not the reference; as `read_train_features`."""
+    folder, split = Path(folder), reference.key["split"]
+    expected = _other_key(folder, split, data_summary[OTHER_SPLIT[split]]["sha256"])
+    _check(folder, reference.key, expected)
+    path = folder / _other_file(split)
+    return _features(read_npz(path), path)
 
 
 def _features(arrays: Mapping[str, np.ndarray], path: Path) -> torch.Tensor:
@@ -229,23 +238,28 @@ def _write_arrays(
 
 
 def _key(
-    folder: Path, params: ReferenceParams, seed: int, real: Split, train: Split
+    folder: Path, params: ReferenceParams, seed: int, real: Split, other: Split
 ) -> dict[str, Any]:
     """What the folder was made from, and the hashes of what it holds."""
     files = _files(folder, folder / WEIGHTS[params.extractor])
-    key = {
+    return {
         **_deciding_params(params, seed),
         "num_images": len(real.images),
         "image_shape": list(real.images.shape[1:]),
         "data_sha256": split_sha256(real),
         **{name: _sha256(file) for name, file in files.items()},
+        **_other_key(folder, params.split, split_sha256(other)),
     }
-    return key if real is train else key | _train_key(folder, split_sha256(train))
 
 
-def _train_key(folder: Path, train_sha256: str) -> dict[str, str]:
-    features_sha256 = _sha256(folder / TRAIN_FEATURES)
-    return {"train_data_sha256": train_sha256, "train_features_sha256": features_sha256}
+def _other_file(reference_split: str) -> str:
+    return OTHER_FEATURES.format(OTHER_SPLIT[reference_split])
+
+
+def _other_key(folder: Path, reference_split: str, data_sha256: str) -> dict[str, str]:
+    name = OTHER_SPLIT[reference_split]
+    features_sha256 = _sha256(folder / _other_file(reference_split))
+    return {f"{name}_data_sha256": data_sha256, f"{name}_features_sha256": features_sha256}
 
 
 def _deciding_params(params: ReferenceParams, seed: int) -> dict[str, Any]:

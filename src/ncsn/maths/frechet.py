@@ -64,8 +64,22 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
         raise ValueError(f"means must be (D,) and covariances (D, D), got {shapes}")
     if not all(bool(torch.isfinite(part).all()) for part in parts):
         raise ValueError("means and covariances must be finite")
-    values, axes = torch.linalg.eigh(first.cov)
-    root = axes * values.clamp_min(0).sqrt() @ axes.T
+    return rooted_distance(covariance_root(first.cov), first, second)
+
+
+def covariance_root(cov: Tensor) -> Tensor:
+    """Returns the symmetric root of a covariance, (D, D); it may be singular."""
+    values, axes = torch.linalg.eigh(cov)
+    return axes * values.clamp_min(0).sqrt() @ axes.T
+
+
+def rooted_distance(
+    root: Tensor, first: GaussianStatistics, second: GaussianStatistics
+) -> float:
+    """Returns `frechet_distance` where `covariance_root(first.cov)` is at hand.
+
+    The root is the dearer half of the work, and serves all distances from `first`.
+    """
     shared = torch.linalg.eigvalsh(root @ second.cov @ root).clamp_min(0).sqrt().sum()
     spread = first.cov.trace() + second.cov.trace() - 2 * shared
     return float((first.mean - second.mean).square().sum() + spread)

@@ -4,6 +4,7 @@ Every kind has the bounds of its use, each with its reason: a size beyond them a
 or time than any machine has, a number beyond them leaves fp32. They are far from all sane values.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -30,6 +31,15 @@ def at_least(limit: float, reason: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _none_or_20(reason: str) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if value != 0 and value < 20:
+            raise _broken(f"must be 0, for none, or at least 20: {reason}")
+        return value
+
+    return check
 
 
 def _one_line(value: str) -> str:
@@ -70,6 +80,16 @@ Repeats = Annotated[Count, at_most(100_000, "each takes as long as the first")]
 Neighbourhood = Annotated[Count, at_most(10_000, "so many neighbours of every image are sorted")]
 SubsetSize = Annotated[
     int, Field(ge=2), at_most(100_000, "the kernel's matrix has the square of it, 80 GB at 100000")
+]
+ErrorGroups = Annotated[
+    int,
+    AfterValidator(_none_or_20("the spread of fewer groups is no error bar")),
+    at_most(1000, "each costs a Frechet distance on either side"),
+]
+FloorSubsets = Annotated[
+    int,
+    AfterValidator(_none_or_20("fewer subsets say little of a spread")),
+    at_most(1000, "each costs as much as an evaluation"),
 ]
 Seed = Annotated[int, Field(ge=0), at_most(2**63 - 1, "databases keep integers of 64 bits")]
 

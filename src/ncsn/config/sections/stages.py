@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from ncsn.config.sections.kinds import (
     AdamEps,
     BatchSize,
+    ErrorGroups,
+    FloorSubsets,
     Fraction,
     Images,
     LearningRate,
@@ -123,11 +125,14 @@ class NeighboursParams(Section):
 
 
 class EvaluateParams(Section):
-    """Sizes inside the metrics of torch-fidelity."""
+    """Sizes inside the metrics of torch-fidelity, of their error bars and of the matched floor."""
 
     kid_subset_size: SubsetSize
     kid_subsets: Repeats
     prc_neighborhood: Neighbourhood
+    error_groups: ErrorGroups  # left out in turn; 0 gives no error bars
+    floor_subsets: FloorSubsets  # of real images; 0 gives no matched floor
+    floor_images: Images | None  # in each; None takes as many as were generated
 
 
 class ReportParams(Section):
