@@ -40,6 +40,7 @@ GUESSING_ACCURACY = "reference/guessing_test_accuracy"  # of one answer for all 
 EXTRACTOR = "eval/extractor"
 FEATURE_LAYER = "eval/feature_layer"
 WEIGHTS_SHA256 = "eval/extractor_weights_sha256"
+CLASSIFIER_SEED = "eval/classifier_seed"  # of the extractor's own training
 UNCERTAINTY_METHOD = "eval/uncertainty_method"
 FID_INFINITY_POINTS = "eval/fid_infinity_points"
 ORACLE_FID_INFINITY_POINTS = "oracle/fid_infinity_points"
@@ -50,6 +51,7 @@ TEXTS = (
     EXTRACTOR,
     FEATURE_LAYER,
     WEIGHTS_SHA256,
+    CLASSIFIER_SEED,
     UNCERTAINTY_METHOD,
     FID_INFINITY_POINTS,
     ORACLE_FID_INFINITY_POINTS,
@@ -101,7 +103,8 @@ def oracle_metrics(metrics: Mapping[str, float | str]) -> dict[str, float | str]
     >>> oracle_metrics({FID: 1.5, EXTRACTOR: "classifier"})
     {'oracle/fid': 1.5}
     """
-    conditions = (EXTRACTOR, FEATURE_LAYER, WEIGHTS_SHA256, UNCERTAINTY_METHOD, NUM_REFERENCE)
+    shared = {EXTRACTOR, FEATURE_LAYER, WEIGHTS_SHA256, CLASSIFIER_SEED, UNCERTAINTY_METHOD}
+    conditions = shared | {NUM_REFERENCE}
     return {
         f"oracle/{key.removeprefix('eval/')}": value
         for key, value in metrics.items()

@@ -144,6 +144,7 @@ class ReferenceKey(Record):
     feature_layer: str
     split: Literal["train", "test"]
     image_shape: list[int]
+    seed: AtLeast0
     weights_sha256: str
 
 

@@ -12,7 +12,7 @@ from ncsn.config.params import EvaluateParams
 from ncsn.data.split import checked_images
 from ncsn.evaluate.metrics import evaluate_features, pixel_statistics, statistics_distance
 from ncsn.evaluate.reference import Reference, Summary
-from ncsn.evaluate.torch_fidelity import extract_features, metric_layers
+from ncsn.evaluate.torch_fidelity import CLASSIFIER, extract_features, metric_layers
 from ncsn.evaluate.uncertainty import feature_errors, pixel_errors
 
 
@@ -70,7 +70,9 @@ def _check_images(images: np.ndarray, expected: list[int]) -> None:
 
 
 def _conditions(reference: Reference) -> Summary:
-    return {
+    trained = reference.key["extractor"] == CLASSIFIER
+    seed: Summary = {keys.CLASSIFIER_SEED: str(reference.key["seed"])} if trained else {}
+    return seed | {
         keys.EXTRACTOR: reference.key["extractor"],
         keys.FEATURE_LAYER: reference.key["feature_layer"],
         keys.WEIGHTS_SHA256: reference.key["weights_sha256"],

@@ -6,6 +6,7 @@ results give the same bytes.
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -51,13 +52,14 @@ def render_page(
         metrics: rows of the table of metrics.
         pictures: PNG files by name; a section whose picture is missing is left out or says why.
     """
-    template = page_template(TEMPLATE, {"number": number, "sides": metric_sides})
+    template = page_template(TEMPLATE, {"number": number, "error": error_number, "sides": metric_sides})
     return template.render(
         params=params,
         notices=notices(inputs, params),
         configuration=configuration(params),
         metrics=metrics,
-        floor_note=_floor_note(inputs),
+        floor_note=_floor_note(inputs, metrics[0]),
+        error_notes=error_notes(inputs.metrics),
         share_notes=share_notes(metrics[0], params.reference.split),
         has_least_loss=least_level_losses(
             inputs.oracle, params.train.weight_power, inputs.training_sigmas
@@ -146,14 +148,23 @@ def _share_note(
     if above.num_images != below.num_images:
         return (
             f"The {high} has {above.images} and the {low} {below.images}. The numbers of images "
-            f"differ and a Fréchet distance depends on them, so {high} less {low} is not the "
-            f"share of the {share} here."
+            f"differ and a Fréchet distance depends on them: the two cannot be compared, and {high} "
+            f"less {low} is not the share of the {share} here."
         )
-    difference = number(above.value - below.value)
     return (
         f"Both {high} and {low} have {above.num_images:,} images: in {metric.title} "
-        f"({metric.setting}) the share of the {share} is {difference}."
+        f"({metric.setting}) the share of the {share} is {_difference(above, below)}."
     )
+
+
+def _difference(above: Measured, below: Measured) -> str:
+    """The difference with its error; both were measured against the same reference images."""
+    difference = above.value - below.value
+    if above.own_spread is None or below.own_spread is None:
+        return number(difference)
+    error = math.hypot(above.own_spread, below.own_spread)
+    told = "" if abs(difference) > 2 * error else ", which cannot be told from none"
+    return f"{number(difference)} ± {error_number(error)}{told}"
 
 
 def nearest_notes(neighbours: Mapping[str, Any]) -> dict[str, str]:
@@ -182,9 +193,52 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _floor_note(inputs: ReportInputs) -> str:
+def error_number(value: float) -> str:
+    """Returns an error with two significant digits.
+
+    >>> error_number(0.62668), error_number(12.3)
+    ('0.63', '12')
+    """
+    return f"{value:.2g}"
+
+
+def error_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Returns what the bars are, and how FID was extrapolated; nothing where there are none."""
+    if keys.UNCERTAINTY_METHOD not in metrics:
+        return []
+    own = metrics[keys.samples_stderr_key(keys.FID)]
+    notes = [
+        f"± is the {metrics[keys.UNCERTAINTY_METHOD]}: what the value would vary by if both kinds "
+        f"of images were drawn anew. With the reference images left as they are, FID has "
+        f"± {error_number(own)}. The Inception Score has its standard deviation over ten parts of "
+        "the images."
+    ]
+    fit = error_number(metrics[keys.FID_INFINITY_FIT_ERROR])
+    fixed = number(metrics[keys.FID_INFINITY_FIXED_REFERENCE])
+    notes.append(
+        "FID at infinitely many images is where a straight line in 1/N ends, through all images "
+        "and halves of them, of either kind (Chong & Forsyth 2020); thirds show how much it bends. "
+        f"Its points are {metrics[keys.FID_INFINITY_POINTS]}. Its ± holds {fit} for the fit. With "
+        f"the reference images left as they are, as in the paper, it ends at {fixed}."
+    )
+    return notes
+
+
+def _floor_note(inputs: ReportInputs, metric: Metric) -> str:
     train, test = (inputs.data[split]["count"] for split in ("train", "test"))
-    return f"{train:,} train vs {test:,} test images"
+    floor, subsets = metric.floor, inputs.metrics.get(keys.MATCHED_NUM_SUBSETS)
+    if floor is None or subsets is None:
+        return f"{train:,} train vs {test:,} test images: what a perfect generator would reach."
+    which = f"{subsets} random sets of {floor.images}" if subsets > 1 else f"all {floor.images}"
+    note = f"{which} vs {metric.compared_with}: what a perfect generator reaches with as many."
+    if subsets > 1:
+        note += " ± is the standard deviation of such sets, the reference left as it is."
+    if floor.num_images < metric.network.num_images:
+        note += (
+            f" That is fewer than the {metric.network.images}, and a Fréchet distance of fewer "
+            "images is larger: the two cannot be compared."
+        )
+    return note
 
 
 def _classifier_doubt(inputs: ReportInputs) -> str | None:

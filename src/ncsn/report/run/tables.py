@@ -29,12 +29,23 @@ class LevelLosses(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One value of `num_images` images of the kind `noun`; reference images are not counted."""
+    """One value of `num_images` images of the kind `noun`; reference images are not counted.
+
+    Attributes:
+        value: the mean, where several sets were measured.
+        spread: what stands behind the plus-minus sign, None where nothing does.
+        num_images: in the set, or in each of several sets.
+        noun: what the images are.
+        means: what `spread` is, in words; empty without one.
+        own_spread: spread with the reference images held as they are.
+    """
 
     value: float
     spread: float | None
     num_images: int
     noun: str
+    means: str = ""
+    own_spread: float | None = None
 
     @property
     def images(self) -> str:
@@ -52,7 +63,9 @@ class Metric(NamedTuple):
         compared_with: number and split of the reference images; None where none enter.
         network: of the images that the network draws.
         oracle: of images drawn with the exact score of the training images; None if not measured.
-        floor: of the other real split; None where real data have no such value.
+        floor: of the other real split, at the number of generated images where that was measured;
+            None where real data have no such value.
+        full_floor: of all its images, where `floor` is of fewer; else None.
         better: "lower" or "higher".
     """
 
@@ -63,6 +76,7 @@ class Metric(NamedTuple):
     network: Measured
     oracle: Measured | None
     floor: Measured | None
+    full_floor: Measured | None
     better: str
 
     @property
@@ -161,6 +175,7 @@ def metric_rows(
     """
     pair = f"{metrics[keys.NUM_REFERENCE]:,} {reference_split} images"
     other_split = {"test": "train", "train": "test"}[reference_split]
+    real = f"{other_split} images"
     extractor = metrics[keys.EXTRACTOR]
     conditions = {
         "features": (f"{extractor}, layer {metrics[keys.FEATURE_LAYER]}", pair),
@@ -172,15 +187,16 @@ def metric_rows(
             measure.key,
             measure.title,
             *conditions[measure.measured_on],
-            network=_value(metrics, "eval", measure.key, measure.spread, "samples"),
-            oracle=_measured(metrics, "oracle", measure.key, measure.spread, "samples"),
-            floor=_measured(
-                reference, "floor", measure.key, measure.spread, f"{other_split} images"
-            ),
+            network=_value(metrics, "eval", measure, "samples"),
+            oracle=_measured(metrics, "oracle", measure, "samples"),
+            floor=matched or full,
+            full_floor=full if matched else None,
             better=measure.better,
         )
         for measure in keys.MEASURES
         if measure.key in metrics
+        for matched in [_matched(metrics, measure.key, real)]
+        for full in [_measured(reference, "floor", measure, real)]
     ]
 
 
@@ -216,21 +232,36 @@ def bar_table(metrics: Sequence[Metric], *shown: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "value"])
 
 
-def _measured(
-    numbers: Mapping[str, Any], prefix: str, key: str, spread_key: str | None, noun: str
-) -> Measured | None:
-    if key.replace("eval/", f"{prefix}/") not in numbers:
+def _matched(numbers: Mapping[str, Any], key: str, noun: str) -> Measured | None:
+    """The floor at the number of generated images, where it was measured."""
+    found = keys.matched(key)
+    if found not in numbers:
         return None
-    return _value(numbers, prefix, key, spread_key, noun)
+    spread = numbers.get(keys.std_key(found))
+    subsets = numbers[keys.MATCHED_NUM_SUBSETS]
+    means = f"standard deviation of {subsets} subsets" if spread is not None else ""
+    size = numbers[keys.matched(keys.FID_NUM_SAMPLES)]
+    return Measured(numbers[found], spread, size, noun, means, spread)
 
 
-def _value(
-    numbers: Mapping[str, Any], prefix: str, key: str, spread_key: str | None, noun: str
-) -> Measured:
-    """What an `eval/` key measures, found under another prefix."""
+def _measured(
+    numbers: Mapping[str, Any], prefix: str, measure: keys.Measure, noun: str
+) -> Measured | None:
+    if measure.key.replace("eval/", f"{prefix}/") not in numbers:
+        return None
+    return _value(numbers, prefix, measure, noun)
 
-    def renamed(name: str) -> str:
-        return name.replace("eval/", f"{prefix}/")
 
-    spread = numbers.get(renamed(spread_key)) if spread_key else None
-    return Measured(numbers[renamed(key)], spread, numbers[renamed(keys.FID_NUM_SAMPLES)], noun)
+def _value(numbers: Mapping[str, Any], prefix: str, measure: keys.Measure, noun: str) -> Measured:
+    """What a measure gives, found under another prefix than `eval/`."""
+
+    def found(name: str | None) -> Any:
+        return numbers.get(name.replace("eval/", f"{prefix}/")) if name else None
+
+    value, count = found(measure.key), found(keys.FID_NUM_SAMPLES)
+    error = found(keys.stderr_key(measure.key))
+    if error is not None:
+        own = found(keys.samples_stderr_key(measure.key))
+        return Measured(value, error, count, noun, "standard error", own)
+    spread = found(measure.spread)
+    return Measured(value, spread, count, noun, "" if spread is None else "over parts")
