@@ -1,5 +1,6 @@
 """Generated images against the reference: laws from end to end, conditions, refusals."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from ncsn.evaluate import torch_fidelity as fidelity
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
 from ncsn.evaluate.reference import Reference, Summary, read_reference, write_reference
 
+BARS = {"error_groups": 20, "floor_subsets": 0, "floor_images": None}
 CPU = torch.device("cpu")
-SIZES = EvaluateParams(kid_subset_size=50, kid_subsets=20, prc_neighborhood=3)
+SIZES = EvaluateParams(kid_subset_size=50, kid_subsets=20, prc_neighborhood=3, **BARS)
 
 
-@pytest.fixture(scope="module")
-def splits() -> tuple[Split, Split]:
+@functools.cache
+def digits() -> tuple[Split, Split]:
     """500 and 300 digits, uint8 (N,8,8,1)."""
     bunch = load_digits()
     order = np.random.default_rng(0).permutation(len(bunch.target))
@@ -30,6 +32,11 @@ def splits() -> tuple[Split, Split]:
     labels = bunch.target[order]
     train, test = (Split(images[a:b], labels[a:b]) for a, b in [(0, 500), (500, 800)])
     return train, test
+
+
+@pytest.fixture(scope="module")
+def splits() -> tuple[Split, Split]:
+    return digits()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, splits: tuple[Split, Spl
 
 
 def evaluated(images: np.ndarray, reference: Reference) -> Summary:
-    return evaluate_images(images, reference, SIZES, 1, CPU)
+    return evaluate_images(images, reference, digits()[1].images, SIZES, 1, CPU)
 
 
 def numbers(summary: Summary) -> dict[str, float]:
@@ -84,6 +91,12 @@ def test_every_number_has_its_conditions_and_json_takes_them(
     assert metrics[keys.FID_NUM_SAMPLES] == 500 and metrics[keys.NUM_REFERENCE] == 300
     assert (metrics[keys.EXTRACTOR], metrics[keys.FEATURE_LAYER]) == ("classifier", "128")
     assert metrics[keys.WEIGHTS_SHA256] == reference.key["weights_sha256"]
+    assert metrics[keys.CLASSIFIER_SEED] == "0"
+    for measure in keys.MEASURES:
+        error = keys.stderr_key(measure.key)
+        assert (error in metrics) == (measure.key != keys.ISC_MEAN), measure.key
+    assert metrics[keys.FID_INFINITY] < metrics[keys.FID]
+    assert "jackknife over 20 groups" in metrics[keys.UNCERTAINTY_METHOD]
     assert 1 < metrics[keys.ISC_MEAN] <= 10
     write_json(tmp_path / "metrics.json", metrics)
 
@@ -91,16 +104,35 @@ def test_every_number_has_its_conditions_and_json_takes_them(
 def test_threads_change_no_bit_of_a_metric(
     reference: Reference, splits: tuple[Split, Split]
 ) -> None:
+    real = splits[1].images
     images, before, found = splits[0].images[:403], torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
             with threadpool_limits(limits=count, user_api="blas"):
                 sizes = SIZES.model_copy(update={"kid_subset_size": 100})
-                found.append(evaluate_images(images, reference, sizes, 1, CPU))
+                found.append(evaluate_images(images, reference, real, sizes, 1, CPU))
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+def test_fewer_than_20_images_have_no_bars(
+    reference: Reference, splits: tuple[Split, Split]
+) -> None:
+    sizes = SIZES.model_copy(update={"kid_subset_size": 19})
+    images, real = splits[0].images, splits[1].images
+    few, enough, unwanted = (
+        evaluate_images(images[:count], reference, real, wanted, 1, CPU)
+        for count, wanted in [
+            (19, sizes),
+            (20, sizes),
+            (20, sizes.model_copy(update={"error_groups": 0})),
+        ]
+    )
+    assert keys.stderr_key(keys.FID) in enough and keys.FID_INFINITY in enough
+    assert not [key for key in (*few, *unwanted) if "stderr" in key or "infinity" in key]
+    assert {key: enough[key] for key in unwanted} == unwanted  # bars move no number
 
 
 def test_batch_size_and_order_do_not_matter(

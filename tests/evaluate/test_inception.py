@@ -18,6 +18,7 @@ from ncsn.evaluate.inception import inception_weights
 from ncsn.evaluate.metrics import feature_statistics, statistics_distance
 from ncsn.evaluate.reference import read_reference, write_reference
 
+BARS = {"error_groups": 20, "floor_subsets": 0, "floor_images": None}
 CPU = torch.device("cpu")
 
 
@@ -52,12 +53,12 @@ def test_the_stages_through_inception(inception: Path, cifar: np.ndarray, tmp_pa
         classifier_steps=1,
         pixel_frechet=False,
     )
-    sizes = EvaluateParams(kid_subset_size=8, kid_subsets=2, prc_neighborhood=3)
+    sizes = EvaluateParams(kid_subset_size=8, kid_subsets=2, prc_neighborhood=3, **BARS)
     floor = write_reference(tmp_path / "reference", train, test, params, 0, CPU)
     summary = {"test": {"sha256": split_sha256(test)}}
     reference = read_reference(tmp_path / "reference", params, 0, summary)
     assert reference.features.shape == (8, 768)
-    metrics = evaluate_images(noised(train.images, 0.2), reference, sizes, 0, CPU)
+    metrics = evaluate_images(noised(train.images, 0.2), reference, test.images, sizes, 0, CPU)
     assert metrics[keys.FID] > floor[keys.FLOOR_FID] > 0
     assert metrics[keys.EXTRACTOR] == "inception-v3-compat"
     assert metrics[keys.FEATURE_LAYER] == "768"

@@ -17,7 +17,8 @@ from ncsn.evaluate.metrics import (
     pixel_statistics,
 )
 
-SIZES = EvaluateParams(kid_subset_size=20, kid_subsets=10, prc_neighborhood=3)
+BARS = {"error_groups": 0, "floor_subsets": 0, "floor_images": None}
+SIZES = EvaluateParams(kid_subset_size=20, kid_subsets=10, prc_neighborhood=3, **BARS)
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_statistics_are_those_of_the_rows_unless_a_scale_is_given(rng: Generator
 
 
 def test_two_images_a_side_are_enough(rng: Generator) -> None:
-    sizes = EvaluateParams(kid_subset_size=2, kid_subsets=2, prc_neighborhood=1)
+    sizes = EvaluateParams(kid_subset_size=2, kid_subsets=2, prc_neighborhood=1, **BARS)
     assert evaluated(features(rng, 2), features(rng, 2), sizes)[keys.FID] > 0
 
 

@@ -18,7 +18,13 @@ from ncsn.base.files import read_npz, write_npz
 from ncsn.config.params import ReferenceParams
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate.classifier import load_classifier
-from ncsn.evaluate.reference import Summary, read_reference, read_train_features, write_reference
+from ncsn.evaluate.reference import (
+    Summary,
+    read_other_features,
+    read_reference,
+    read_train_features,
+    write_reference,
+)
 
 CPU = torch.device("cpu")
 PARAMS = ReferenceParams(
@@ -217,6 +223,8 @@ def test_features_of_the_train_split_are_kept_once(
     assert read_train_features(tmp_path / "r", of_train, summary) is of_train.features
     assert not (tmp_path / "r" / "train_features.npz").exists()
     torch.testing.assert_close(features, of_train.features, rtol=1e-4, atol=1e-4)
+    of_test = read_other_features(tmp_path / "r", of_train, summary)
+    torch.testing.assert_close(of_test, reference.features, rtol=1e-4, atol=1e-4)
 
 
 def test_damaged_features_of_the_train_split_or_other_images_are_refused(
