@@ -11,7 +11,7 @@ from ncsn.config.params import load_params
 from ncsn.data.split import load_split
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
 from ncsn.evaluate.floor import RealSet, matched_floor
-from ncsn.evaluate.reference import read_other_features, read_reference
+from ncsn.evaluate.reference import read_other_features, read_reference, split_paths
 from ncsn.runtime.device import build_device
 
 
@@ -22,9 +22,7 @@ def main() -> str:
     data_summary = read_record(paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, seed, data_summary)
     samples = read_samples(paths.samples)
-    real, other = load_split(paths.test_images).images, load_split(paths.train_images).images
-    if params.reference.split == "train":
-        real, other = other, real
+    real, other = (load_split(file).images for file in split_paths(paths, params.reference))
     metrics = evaluate_images(samples, reference, real, params.evaluate, seed, device)
     others = RealSet(read_other_features(paths.reference, reference, data_summary), other)
     metrics |= matched_floor(others, reference, len(samples), params.evaluate, seed)

@@ -1,4 +1,4 @@
-"""Laws of the matched floor: it is that of independent sets of the size, and says what it is of."""
+"""Laws of the matched floor: it is that of independent sets of its size."""
 
 from pathlib import Path
 

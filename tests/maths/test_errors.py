@@ -168,13 +168,16 @@ def test_kernel_distances_without_a_group_are_those_of_the_rest() -> None:
     groups = random_parts(23, 6, draw), random_parts(30, 7, draw)
     found = kernel_distance_variances(x, y, groups)
     kept = [[i for i in range(len(rows))] for rows in (x, y)]
-    without = [
-        kernel_distance(x[[i for i in kept[0] if i not in set(group.tolist())]], y)
-        for group in groups[0]
-    ], [
-        kernel_distance(x, y[[i for i in kept[1] if i not in set(group.tolist())]])
-        for group in groups[1]
-    ]
+    without = (
+        [
+            kernel_distance(x[[i for i in kept[0] if i not in set(group.tolist())]], y)
+            for group in groups[0]
+        ],
+        [
+            kernel_distance(x, y[[i for i in kept[1] if i not in set(group.tolist())]])
+            for group in groups[1]
+        ],
+    )
     assert found == pytest.approx([jackknife_variance(part) for part in without])
 
 

@@ -2,8 +2,9 @@
 
 `eval/...` describe generated images, `oracle/...` those drawn with the exact score, `floor/...`
 real ones measured the same way (train against test: the value of a perfect generator),
-`matched_floor/...` as many real ones as were generated, `reference/...` the feature extractor. Those of the training, `train/...` and `val/...`, stand in
-`training_names`, so that a new metric does not count as a change of what was trained.
+`matched_floor/...` as many real ones as were generated, `reference/...` the feature extractor.
+Those of the training, `train/...` and `val/...`, stand in `training_names`, so that a new metric
+does not count as a change of what was trained.
 """
 
 from collections.abc import Mapping

@@ -22,6 +22,7 @@ from ncsn.base.progress import notice
 from ncsn.base.reading import opened, remake_hint
 from ncsn.base.records import ReferenceKey, read_record
 from ncsn.config.params import ReferenceParams
+from ncsn.config.paths import PathsParams
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate.classifier import MAKER, classifier_accuracy, save_classifier, train_classifier
 from ncsn.evaluate.doubt import classifier_doubt
@@ -129,6 +130,12 @@ def read_reference(
     pixels = _statistics(arrays, "pixel_", folder) if params.pixel_frechet else None
     features = _features(arrays, folder / ARRAYS)
     return Reference(key, weights, features, _statistics(arrays, "", folder), pixels)
+
+
+def split_paths(paths: PathsParams, params: ReferenceParams) -> tuple[str, str]:
+    """Returns the files of the reference split and of the other one."""
+    files = {"train": paths.train_images, "test": paths.test_images}
+    return files[params.split], files[OTHER_SPLIT[params.split]]
 
 
 def read_train_features(

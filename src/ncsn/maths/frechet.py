@@ -73,9 +73,7 @@ def covariance_root(cov: Tensor) -> Tensor:
     return axes * values.clamp_min(0).sqrt() @ axes.T
 
 
-def rooted_distance(
-    root: Tensor, first: GaussianStatistics, second: GaussianStatistics
-) -> float:
+def rooted_distance(root: Tensor, first: GaussianStatistics, second: GaussianStatistics) -> float:
     """Returns `frechet_distance` where `covariance_root(first.cov)` is at hand.
 
     The root is the dearer half of the work, and serves all distances from `first`.

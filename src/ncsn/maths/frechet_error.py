@@ -151,7 +151,9 @@ def _without(
         yield rooted_distance(root, other, kept)
 
 
-def statistics_without(own: GaussianStatistics, count: int, left_out: Tensor) -> GaussianStatistics:
+def statistics_without(
+    own: GaussianStatistics, count: int, left_out: Tensor
+) -> GaussianStatistics:
     """Returns the statistics of a sample without some of its points, from those of all.
 
     Args:

@@ -40,7 +40,7 @@ def random_parts(count: int, num_parts: int, generator: torch.Generator) -> tupl
 
 
 def jackknife_variance(values: Sequence[float] | Tensor) -> float:
-    """Returns (G-1)/G times the sum of squared deviations of values that each lack one of G groups.
+    """Returns (G-1)/G times the sum of squared deviations of values that lack a group each.
 
     Args:
         values: the statistic without group g, shape (G,).

@@ -12,7 +12,7 @@ _ROWS = 1024  # of a kernel matrix at once
 
 
 class _Sums(NamedTuple):
-    """Sums of a kernel over pairs: all of them within a sample (no point with itself) or across."""
+    """Sums of a kernel over pairs: within a sample (no point with itself), or across."""
 
     generated: Tensor
     real: Tensor

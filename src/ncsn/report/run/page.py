@@ -52,7 +52,9 @@ def render_page(
         metrics: rows of the table of metrics.
         pictures: PNG files by name; a section whose picture is missing is left out or says why.
     """
-    template = page_template(TEMPLATE, {"number": number, "error": error_number, "sides": metric_sides})
+    template = page_template(
+        TEMPLATE, {"number": number, "error": error_number, "sides": metric_sides}
+    )
     return template.render(
         params=params,
         notices=notices(inputs, params),
@@ -148,8 +150,8 @@ def _share_note(
     if above.num_images != below.num_images:
         return (
             f"The {high} has {above.images} and the {low} {below.images}. The numbers of images "
-            f"differ and a Fréchet distance depends on them: the two cannot be compared, and {high} "
-            f"less {low} is not the share of the {share} here."
+            f"differ and a Fréchet distance depends on them: the two cannot be compared, and "
+            f"{high} less {low} is not the share of the {share} here."
         )
     return (
         f"Both {high} and {low} have {above.num_images:,} images: in {metric.title} "
@@ -217,7 +219,7 @@ def error_notes(metrics: Mapping[str, Any]) -> list[str]:
     fixed = number(metrics[keys.FID_INFINITY_FIXED_REFERENCE])
     notes.append(
         "FID at infinitely many images is where a straight line in 1/N ends, through all images "
-        "and halves of them, of either kind (Chong & Forsyth 2020); thirds show how much it bends. "
+        "and halves of them, of either kind (Chong & Forsyth 2020); thirds show its bend. "
         f"Its points are {metrics[keys.FID_INFINITY_POINTS]}. Its ± holds {fit} for the fit. With "
         f"the reference images left as they are, as in the paper, it ends at {fixed}."
     )
