@@ -1,8 +1,8 @@
 """params.yaml as one typed, frozen object: the sections together, loading and complaints.
 
 The whole file is checked before any work starts, but a script gets only the sections it names
-(those that dvc.yaml lists for its stage). Classes of the sections: `sections`; the file itself is
-read by `yaml_file`.
+(those that dvc.yaml lists for its stage). `sections` has one file per section; `yaml_file`
+reads params.yaml.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,28 +15,24 @@ from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, m
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
+from ncsn.config.sections.base import BaseParams
 from ncsn.config.sections.complaints import complaint
+from ncsn.config.sections.data import DataParams
+from ncsn.config.sections.evaluate import EvaluateParams
+from ncsn.config.sections.illustrate import IllustrateParams
 from ncsn.config.sections.kinds import Section
-from ncsn.config.sections.shared import (
-    BaseParams,
-    DataParams,
-    ModelParams,
-    NoiseParams,
-    SamplerParams,
-)
-from ncsn.config.sections.stages import (
-    EvaluateParams,
-    IllustrateParams,
-    NeighboursParams,
-    OracleParams,
-    ReferenceParams,
-    ReportParams,
-    SampleParams,
-    SweepParams,
-    ToyParams,
-    TrackParams,
-    TrainParams,
-)
+from ncsn.config.sections.model import ModelParams
+from ncsn.config.sections.neighbours import NeighboursParams
+from ncsn.config.sections.noise import NoiseParams
+from ncsn.config.sections.oracle import OracleParams
+from ncsn.config.sections.reference import ReferenceParams
+from ncsn.config.sections.report import ReportParams
+from ncsn.config.sections.sample import SampleParams
+from ncsn.config.sections.sampler import SamplerParams
+from ncsn.config.sections.sweep import SweepParams
+from ncsn.config.sections.toy import ToyParams
+from ncsn.config.sections.track import TrackParams
+from ncsn.config.sections.train import TrainParams
 
 PARAMS_FILE = Path("params.yaml")
 _LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels

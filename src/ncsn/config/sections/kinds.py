@@ -73,7 +73,6 @@ SubsetSize = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0), at_most(2**63 - 1, "databases keep integers of 64 bits")]
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[
     float,
