@@ -28,6 +28,7 @@ UNDECIDING = {
     "ncsn.base.staging": "where a file lies until it is whole",
     "ncsn.base.yaml_file": "reads params.yaml, whose values DVC tracks itself",
     "ncsn.config": "checks params.yaml, whose values DVC tracks itself",
+    "ncsn.data.download": "brings files that are known by their hash",
     "ncsn.data.labels": "refuses labels, and changes none",
     "ncsn.evaluate.doubt": "words of a warning",
     "ncsn.runtime.dag": "makes the keys themselves",
