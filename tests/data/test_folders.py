@@ -95,7 +95,7 @@ def test_unreadable_images_are_named(tmp_path: Path) -> None:
         read_folder(tmp_path / "absent")
     deep = np.full((4, 5), 40_000, np.uint16)
     Image.fromarray(deep).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match="8 bits a channel"):
+    with pytest.raises(UserError, match="8 bits per channel"):
         read_folder(tmp_path)
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="a.png: not a readable image"):
@@ -249,7 +249,7 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "dog" / "pipe.png")
     assert remarks(tmp_path) == [
         "passed over: 2 .heic, 2 broken links, 1 .gif, 1 .txt, 1 file without a suffix, "
-        "1 folder without images, 1 link to a folder around them, 1 special file"
+        "1 folder without images, 1 link to a folder that contains them, 1 special file"
     ]
 
 
@@ -293,7 +293,7 @@ def test_conversions_are_counted_by_kind(tmp_path: Path) -> None:
 
 
 def deep_png(colour_type: int, channels: int) -> bytes:
-    """A PNG of 2x2 pixels with 16 bits a channel, which Pillow cannot write in colour."""
+    """A PNG of 2x2 pixels with 16 bits per channel, which Pillow cannot write in colour."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -311,7 +311,7 @@ def test_sixteen_bits_are_refused_in_colour_too(
     tmp_path: Path, colour_type: int, channels: int
 ) -> None:
     (tmp_path / "a.png").write_bytes(deep_png(colour_type, channels))
-    with pytest.raises(UserError, match="a.png: has 16 bits; images must have 8 bits a channel"):
+    with pytest.raises(UserError, match="a.png: has 16 bits; images must have 8 bits per channel"):
         read_folder(tmp_path)
 
 
@@ -374,7 +374,7 @@ def test_kaggles_celeba(tmp_path: Path) -> None:
         assert raw.train.num_images == 2 and raw.test.num_images == 1
         assert raw.remarks.lines() == [
             "passed over: 1 image of the validation split",
-            "not there: 1 of the 5 images that list_eval_partition.csv names",
+            "missing: 1 of the 5 images that list_eval_partition.csv names",
         ]
 
 

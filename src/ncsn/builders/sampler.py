@@ -1,4 +1,4 @@
-"""From the section sampler to a chain."""
+"""Builds the chain of the section sampler."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ from ncsn.maths.samplers.langevin import annealed_langevin
 
 
 def build_sampler(params: SamplerParams, sigmas: Tensor) -> Kernel:
-    """Returns the chain of the section sampler on a ladder."""
+    """Returns the chain of the section sampler, on a ladder of shape (L,), float64."""
     return _SAMPLERS[params.name](params, sigmas)
 
 
@@ -30,5 +30,5 @@ _SAMPLERS = {"annealed_langevin": _annealed_langevin, "consistent_annealed": _co
 
 
 def evaluations_per_image(params: SamplerParams, num_levels: int) -> int:
-    """Network evaluations that one image costs."""
+    """Returns the number of network evaluations per image."""
     return num_levels * params.steps_per_level + params.final_denoise
