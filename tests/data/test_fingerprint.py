@@ -209,17 +209,6 @@ def test_what_is_missing_is_told_in_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_cannot_be_read_is_named(
-    data_params: Any, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refusing(path: Path, *_: Any, **__: Any) -> Any:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refusing)
-    with pytest.raises(UserError, match=r"\.(png|jpg): cannot be read \(Permission denied\)"):
-        data_fingerprint(data_params("folder", path=str(photos)), tmp_path / "data.json")
-
-
 def test_home_and_the_project_that_a_copy_belongs_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@ import struct
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -195,47 +194,6 @@ def test_classes_whose_names_only_remind_of_splits(tmp_path: Path, classes: list
         paint(tmp_path / name / "a.png")
     raw = read_folder(tmp_path)
     assert raw.test is None and raw.train.labels.tolist() == [0, 1]
-
-
-def test_a_folder_that_cannot_be_read_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its class was missing without a word; root reads everything, so that the seam is asked."""
-    for name in ("dog/a.png", "cat/a.png"):
-        paint(tmp_path / name)
-    scandir = os.scandir
-
-    def refusing(path: Any) -> Any:
-        if Path(path).name == "dog":
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(UserError, match=r"dog: cannot be read \(Permission denied\)"):
-        read_folder(tmp_path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-@pytest.mark.parametrize("name", ["dog", "dog/a.png"])
-def test_bits_that_forbid_reading(tmp_path: Path, name: str) -> None:
-    paint(tmp_path / "dog" / "a.png")
-    (tmp_path / name).chmod(0)
-    with pytest.raises(UserError, match=f"{name}: cannot be read"):
-        read_folder(tmp_path)
-    (tmp_path / name).chmod(0o700)
-
-
-def test_a_file_that_cannot_be_read_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paint(tmp_path / "a.png")
-
-    def refusing(*_: Any) -> Any:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refusing)
-    with pytest.raises(UserError, match=r"a.png: cannot be read \(Permission denied\)"):
-        is_grey(tmp_path / "a.png")
 
 
 def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:

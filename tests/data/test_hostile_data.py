@@ -236,18 +236,6 @@ def test_what_is_no_file(tmp_path: Path, read: Callable[[Path], Any]) -> None:
             read(tmp_path / name)
 
 
-def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told by the system's own words; tests may run as root, whom nothing is forbidden."""
-
-    def refused(path: Any, *_: Any) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    (tmp_path / "a.npz").write_bytes(npz_bytes({"images": IMAGES}))
-    monkeypatch.setattr("ncsn.base.reading.os.stat", refused)
-    with pytest.raises(UserError, match=r"a.npz: cannot be read \(Permission denied\)"):
-        read_npz_splits(tmp_path / "a.npz")
-
-
 @QUICK
 @given(content=st.binary(max_size=400))
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:

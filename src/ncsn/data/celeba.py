@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from ncsn.base.errors import UserError
-from ncsn.data.listing import IMAGE_SUFFIXES, unreadable
+from ncsn.data.listing import IMAGE_SUFFIXES, is_file, is_folder, unreadable
 
 TRAIN, VALIDATION, TEST = "0", "1", "2"
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
@@ -18,7 +18,7 @@ _LISTS = "Eval"  # the authors', beside the parent folder of the images
 
 def image_folder(path: Path) -> Path:
     """Returns `path` or, if it holds no images itself, the folder img_align_celeba inside it."""
-    while (path / _IMAGES).is_dir() and not _has_images(path):
+    while is_folder(path / _IMAGES) and not _has_images(path):
         path = path / _IMAGES
     return path
 
@@ -29,7 +29,7 @@ def partition_file(images: Path) -> Path | None:
     for folder in (above, *above.parents[:2]):
         for name in PARTITIONS:
             for path in (folder / name, folder / _LISTS / name):
-                if path.is_file():
+                if is_file(path):
                     return path
     return None
 

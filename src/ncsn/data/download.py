@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from filelock import FileLock
 
 from ncsn.base.errors import UserError
+from ncsn.data.listing import is_file, unreadable
 from ncsn.data.readers import GZIP_MAGIC
 from ncsn.data.transfer import check_address, disk_errors, reason_incomplete
 
@@ -100,7 +101,7 @@ def file_hash(path: Path, hash_of: Literal["file", "content"]) -> str:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         return "none, it is not a whole gzip file"
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None
 
 
 class _Unreachable(Exception):
@@ -112,7 +113,7 @@ def _local_file(file: RemoteFile, folders: Sequence[Path]) -> Path | None:
     if file.hash_of == "content":
         names.append(file.name.removesuffix(".gz"))
     for path in (folder / name for folder in folders for name in names):
-        if path.is_file():
+        if is_file(path):
             found = file_hash(path, file.hash_of)
             if found != file.sha256:
                 raise UserError(

@@ -91,6 +91,16 @@ def file_entry(path: str | Path) -> File:
     return File(path.name, state.st_size, (state.st_mtime_ns, state.st_ctime_ns), False)
 
 
+def is_file(path: Path) -> bool:
+    """Returns whether there is a file; a UserError where the system does not let us know."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether there is a folder; errors as `is_file`."""
+    return stat.S_ISDIR(_mode(path))
+
+
 def _inside(root: Path, folder: _Folder, passed_over: Counter[str]) -> Iterator[File | _Folder]:
     path = root / folder.name
     try:
@@ -125,6 +135,16 @@ def _inside(root: Path, folder: _Folder, passed_over: Counter[str]) -> Iterator[
 def unreadable(path: str | Path, error: OSError) -> UserError:
     """Returns the error that names a file or folder that cannot be read, and the reason."""
     return UserError(f"{path}: cannot be read ({error.strerror})")
+
+
+def _mode(path: Path) -> int:
+    """Type and permissions of a file, 0 where there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _state(path: Path) -> os.stat_result:
