@@ -1,7 +1,7 @@
 """Fingerprints of the user's files that decide results, and that neither git nor DVC tracks.
 
-The content counts: a file that was touched or copied is the same file. A memory of hashes, sizes
-and times makes that only changed files are read again; without it all are read.
+The content counts: a file that was touched or copied is the same file. Hashes are kept
+with sizes and times, so that only changed files are read again; without them all are read.
 """
 
 import hashlib

@@ -33,7 +33,7 @@ class ImageList(NamedTuple):
 
 
 class RawSplits(NamedTuple):
-    """Images of a source; `test` is None where it has no test split and data.test_fraction holds.
+    """Images of a source; `test` is None where data.test_fraction decides what is held out.
 
     `remarks` grow while the images are read.
     """
