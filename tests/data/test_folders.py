@@ -62,12 +62,19 @@ def test_grey_only_if_all_are_grey(tmp_path: Path) -> None:
     assert read_folder(tmp_path).train.image(0).shape == (4, 5, 3)
 
 
-def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_exif_rotation_is_applied(tmp_path: Path, orientation: int) -> None:
+    """2 mirrors, 3 turns by half, 4 is both, 5 to 8 are these with a quarter turn."""
     exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
-    Image.new("RGB", (5, 4)).save(tmp_path / "a.jpg", exif=exif)
+    exif[0x0112] = orientation
+    image = Image.new("RGB", (5, 4))
+    image.putpixel((0, 0), (255, 0, 0))
+    image.save(tmp_path / "a.png", exif=exif)
     converted: Counter[str] = Counter()
-    assert read_image(tmp_path / "a.jpg", converted, grey=False).shape == (5, 4, 3)
+    found = read_image(tmp_path / "a.png", converted, grey=False)
+    assert found.shape == ((4, 5, 3) if orientation < 5 else (5, 4, 3))
+    corners = {2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    assert found[corners[orientation]].tolist() == [255, 0, 0] and found.sum() == 255
     assert converted == {"image(s) turned as EXIF says": 1}
 
 

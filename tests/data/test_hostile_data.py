@@ -122,6 +122,26 @@ def test_lying_directories(
         read_npz_splits(tmp_path / "a.npz")
 
 
+def test_a_ratio_that_deflate_cannot_give(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", npy_bytes(np.zeros((9, 8, 8, 3), np.uint8)))
+        (member,) = archive.infolist()
+        packed = member.compress_size
+    claimed = 1033 * packed
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(_patched(content, 22, "<I", claimed))
+    with pytest.raises(UserError, match=f"claims {packed} bytes to give {claimed}, which is imp"):
+        read_npz_splits(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("count", [1, 5, 7, 10**5])
+def test_an_array_shorter_or_longer_than_its_header_says(tmp_path: Path, count: int) -> None:
+    images = npy_bytes(IMAGES, shape=(count, 8, 8, 3))
+    (tmp_path / "a.npz").write_bytes(npz_bytes({}, {"images": images}))
+    with pytest.raises(UserError, match=rf"needs \d+ bytes, found {len(images)}"):
+        read_npz_splits(tmp_path / "a.npz")
+
+
 def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     with (
         pytest.warns(UserWarning, match="Duplicate"),
