@@ -280,6 +280,25 @@ def test_sixteen_bits_are_refused_in_colour_too(
         read_folder(tmp_path)
 
 
+def rgb_tiff(bits: int) -> bytes:
+    """A TIFF of 2x1 pixels in colour; Pillow opens it as 8 bits and drops the others."""
+    tags = [(256, 3, 1, 2), (257, 3, 1, 1), (258, 3, 3, 122), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, 128), (277, 3, 1, 3), (278, 3, 1, 1), (279, 4, 1, 6 * bits // 8)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    assert len(head) == 122
+    return head + struct.pack("<3H", bits, bits, bits) + bytes(6 * bits // 8)
+
+
+def test_deep_tiff_images_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(rgb_tiff(8))
+    assert read_image(path, Counter(), grey=False).shape == (1, 2, 3)
+    path.write_bytes(rgb_tiff(16))
+    with pytest.raises(UserError, match="a.tif: has 16 bits; images must have 8 bits per channel"):
+        read_image(path, Counter(), grey=False)
+
+
 def test_deep_portable_maps_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ppm").write_bytes(b"P6 # note\n2 1 65535\n" + bytes(12))
     with pytest.raises(UserError, match="has 16 bits"):
