@@ -88,6 +88,15 @@ def test_npz_cropped_and_resized(data_params: Any, tmp_path: Path) -> None:
     assert data.train.labels.tolist() == list(range(9)) and data.test.labels is None
 
 
+def test_images_keep_the_order_of_their_source(data_params: Any, tmp_path: Path) -> None:
+    images = np.full((60, 8, 8), np.arange(60, dtype=np.uint8)[:, None, None])
+    np.savez(tmp_path / "a.npz", images=images)
+    data = prepare(data_params("npz", path=str(tmp_path / "a.npz"), num_train=30, num_test=9), 1)
+    for split, count in ((data.train, 30), (data.test, 9)):
+        numbers = split.images[:, 0, 0, 0].tolist()
+        assert len(numbers) == count and numbers == sorted(numbers)
+
+
 def test_splits_of_an_npz_must_agree(data_params: Any, tmp_path: Path) -> None:
     np.savez(
         tmp_path / "a.npz", train=np.zeros((3, 8, 8), np.uint8), test=np.ones((3, 9, 9), "u1")
