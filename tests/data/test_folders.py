@@ -62,6 +62,14 @@ def test_grey_only_if_all_are_grey(tmp_path: Path) -> None:
     assert read_folder(tmp_path).train.image(0).shape == (4, 5, 3)
 
 
+def test_one_colour_image_in_a_split_makes_both_splits_rgb(tmp_path: Path) -> None:
+    paint(tmp_path / "train" / "a.png", 9, mode="L")
+    paint(tmp_path / "test" / "a.png", 9)
+    raw = read_folder(tmp_path)
+    assert raw.test is not None
+    assert raw.train.image(0).shape == raw.test.image(0).shape == (4, 5, 3)
+
+
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_exif_rotation_is_applied(tmp_path: Path, orientation: int) -> None:
     """2 mirrors, 3 turns by half, 4 is both, 5 to 8 are these with a quarter turn."""

@@ -16,6 +16,12 @@ def test_crop_keeps_the_centre(channels: int) -> None:
     np.testing.assert_array_equal(fitted(image, 140, None, "a"), image[39:179, 19:159])
 
 
+def test_the_smaller_part_of_an_odd_margin_is_cut_at_the_top_and_left() -> None:
+    image = noise(9, 8, 1)
+    np.testing.assert_array_equal(fitted(image, 4, None, "a"), image[2:6, 2:6])
+    np.testing.assert_array_equal(fitted(image, 5, None, "a"), image[2:7, 1:6])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_resize_keeps_constants_and_means(channels: int) -> None:
     constant = np.full((140, 140, channels), 77, np.uint8)
