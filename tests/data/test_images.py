@@ -32,6 +32,15 @@ def test_resize_keeps_constants_and_means(channels: int) -> None:
     assert abs(small.mean() - image.mean()) < 2
 
 
+@pytest.mark.parametrize("size", [8, 12, 40])
+def test_resizing_makes_no_values_beyond_those_of_the_image(size: int) -> None:
+    """Bicubic weights are negative in part, and overshoot beside an edge."""
+    image = np.full((20, 20, 1), 100, np.uint8)
+    image[:, 10:] = 150
+    found = fitted(image, None, size, "a")
+    assert found.min() == 100 and found.max() == 150
+
+
 def test_reducing_looks_at_every_pixel() -> None:
     """Without antialiasing, single rows fall between the samples and vanish."""
     for row in range(64):
