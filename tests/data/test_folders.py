@@ -133,6 +133,7 @@ def test_celeba_follows_its_partition(tmp_path: Path, beside: bool) -> None:
     raw = read_celeba(folder)
     assert [Path(raw.train.name(i)).stem for i in (0, 1)] == ["000000", "000003"]
     assert raw.train.num_images == 2 and raw.test.num_images == 1
+    assert Path(raw.test.name(0)).stem == "000001"  # not that of the validation split
     assert raw.train.image(0).shape == (218, 178, 3)
     paint(folder / "new.jpg")
     with pytest.raises(UserError, match="does not name new.jpg"):
