@@ -401,3 +401,9 @@ def test_lists_that_mean_nothing(tmp_path: Path, text: str, message: str) -> Non
     (tmp_path / "list_eval_partition.txt").write_text(text)
     with pytest.raises(UserError, match=message):
         read_celeba(tmp_path)
+
+
+def test_images_of_celeba_in_subfolders_are_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "more/c.png"):
+        paint(tmp_path / name)
+    assert "passed over: 1 image in subfolders" in read_celeba(tmp_path).remarks.lines()

@@ -20,6 +20,7 @@ from ncsn.config.params import ReferenceParams
 from ncsn.data.decoding import read_image
 from ncsn.data.download import RemoteFile, fetched_files
 from ncsn.data.fingerprint import data_fingerprint, weights_fingerprint
+from ncsn.data.folders import read_folder
 from ncsn.data.prepare import prepare
 from ncsn.data.readers import read_cifar10, read_idx, read_npz_splits
 
@@ -176,3 +177,12 @@ def test_the_folder_of_downloads(photos: Path, place: str, mode: int, message: s
     file = RemoteFile(name, "0" * 64, "file")
     found = denial(lambda: fetched_files([file], "toys", photos, ["http://127.0.0.1:9/"]))
     assert found is not None and found.endswith(message) and "\n" not in found
+
+
+def test_a_link_into_a_forbidden_folder_is_no_broken_link(photos: Path) -> None:
+    fill(photos, ("photos/a.png", "store/b.png"))
+    (photos / "photos" / "b.png").symlink_to(photos / "store" / "b.png")
+    read_folder(photos / "photos")
+    assert denial(lambda: read_folder(photos / "photos")) is None
+    (photos / "store").chmod(0)
+    assert denial(lambda: read_folder(photos / "photos")) == f"{photos}/photos/b.png: {DENIED}"
