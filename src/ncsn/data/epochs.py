@@ -1,4 +1,4 @@
-"""In which order a training sees its images, as a function of (seed, step) alone."""
+"""The order in which a training sees its images, a function of (seed, step) alone."""
 
 import functools
 
@@ -9,10 +9,10 @@ from ncsn.base.rng import generator
 
 
 def batch_indices(num_images: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """Indices of the images of step `step` (from 0), int64, shape (batch_size,).
+    """Returns the indices of the images of step `step` (from 0), int64, shape (batch_size,).
 
     The steps walk through one permutation after another, each drawn from (seed, epoch), so that
-    every image is seen once an epoch whatever the batch size.
+    every image is seen once per epoch, whatever the batch size.
     """
     first, last = step * batch_size, (step + 1) * batch_size
     parts = []
