@@ -218,7 +218,7 @@ def test_the_stage_writes_what_it_declares(tmp_path: Path) -> None:
         [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("prepare: digits, 1438 train and 359 test images of 8x8x1 in ")
+    assert done.stdout.startswith("prepare: digits, 1438 train and 359 test images of 8x8x1, ")
     assert len(done.stdout.splitlines()) == 1
     written = {str(p.relative_to(tmp_path)) for p in (tmp_path / "artifacts").rglob("*.*")}
     assert written == {f"artifacts/data/{name}" for name in WRITTEN}
