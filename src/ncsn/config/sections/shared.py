@@ -27,13 +27,21 @@ from ncsn.config.sections.kinds import (
 
 
 class BaseParams(Section):
-    """What all stages share. Only `seed` decides results; the rest decides speed and safety."""
+    """What all stages share. Only `seed` decides results; the rest decides speed and safety.
+
+    A CPU resumes a training with the bits of an unbroken one, whatever `deterministic` says. A GPU
+    does so only with it: sums of many threads at once are then taken in one order, convolutions
+    use one algorithm whatever its speed, and `compile: auto` compiles nothing. Where torch has no
+    such algorithm the stage ends with torch's error. It is for comparing runs bit by bit on one
+    GPU and one version of torch; results without it differ by rounding alone.
+    """
 
     seed: Seed
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")]
     checkpoint_every_sec: Annotated[Positive, at_most(1e7, "four months of work could be lost")]
     max_batch_size: BatchSize
     compile: Literal["auto", "always", "never"]
+    deterministic: bool  # algorithms of a GPU that give the same bits each time
 
 
 class DataParams(Section):
