@@ -11,9 +11,12 @@ from ncsn.builders.score_net import build_sigmas, build_trained_net
 from ncsn.config.limits import notice_unstable_step
 from ncsn.config.params import load_params
 from ncsn.data.split import load_split
+from ncsn.runtime.cost import forward_flops
 from ncsn.runtime.device import build_device
+from ncsn.runtime.execution import network_scores, placed
+from ncsn.runtime.memory import in_parts
 from ncsn.runtime.unfinished import work_folder
-from ncsn.sample.illustrations import Scene, draw_baseline, draw_inpainting
+from ncsn.sample.illustrations import Scene, draw_baseline, draw_inpainting, images_drawn
 from ncsn.train.checkpoint import load_checkpoint
 
 
@@ -25,13 +28,18 @@ def main() -> None:
     saved = load_checkpoint(paths.checkpoint)
     notice_unstable_step(params.noise, params.sampler)
     sigmas = build_sigmas(params.noise)
+    evaluations = evaluations_per_image(params.sampler, len(sigmas))
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
+    net = placed(net, device)
+    flops = forward_flops(net, saved.image_shape) * evaluations * images_drawn(params.illustrate)
+    scores = network_scores(net, device, params.sample.precision, params.base.compile, flops)
     scene = Scene(
-        build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device),
+        in_parts(scores, "illustrations"),
         sigmas.to(device),
         saved.image_shape,
         params.sampler,
         params.sample,
-        evaluations_per_image(params.sampler, len(sigmas)),
+        evaluations,
         params.base.max_batch_size,
     )
     held_out = load_split(paths.test_images).images
