@@ -40,7 +40,8 @@ def _run(folder: Path, stages: list[str]) -> subprocess.CompletedProcess[str]:
         (folder / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "params.yaml", folder)
     write_values(FEW, folder / "params.yaml")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    places = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     environment.pop("NCSN_LIVE", None)
     code = RUN.format(absent=ABSENT, stages=stages)
     words = [sys.executable, "-c", code]
