@@ -2,8 +2,8 @@
 
 A place is a folder in which the project's own stages run: params.yaml is its own, library, stages
 and dvc.yaml are links to the project's, so that no place keeps old code. What varies (epsilon,
-steps per level, denoising) has a place for each value, with links to data and network of the
-place that it varies: no value is ever changed and forgotten.
+steps per level, denoising) has a place for each value, which shares the files of data and network
+with the place that it varies: no value is ever changed and forgotten.
 """
 
 import functools
@@ -240,9 +240,24 @@ def make_place(place: Place, top: Path) -> Path:
     apply_preset(place.preset, draft)
     write_values(place.values, draft)
     os.replace(draft, folder / PARAMS_FILE)
-    for name in SHARED if place.varies else ():
-        link(folder / name, top / str(place.varies) / name)
     return folder
+
+
+def share(source: Path, folder: Path) -> None:
+    """Brings the files that a variation shares up to those of the place that it varies.
+
+    Args:
+        source: folder of that place.
+        folder: of the variation.
+    """
+    for name in SHARED:
+        for file in [folder / name, *(folder / name).rglob("*")]:
+            if file.is_file() and not (source / file.relative_to(folder)).exists():
+                file.unlink()
+        for file in [source / name, *(source / name).rglob("*")]:
+            shared = folder / file.relative_to(source)
+            if file.is_file() and not (shared.exists() and shared.samefile(file)):
+                link_file(file, shared)
 
 
 def link(path: Path, target: Path) -> None:
@@ -261,23 +276,31 @@ def missing(step: Step, folder: Path) -> list[str]:
     return [name for name in step.needs if not (folder / name).exists()]
 
 
-def step_key(step: Step, folder: Path) -> str:
-    """Returns what decides the result of a step: params, code, and the content of what it needs.
-
-    Samples of a training that has gone on since have another key, and so are drawn again.
-    """
-    parts: list[Any] = [step.name, step.scripts]
+def settled(step: Step, folder: Path) -> list[Any]:
+    """Returns what decides the result of a step and cannot change during a call: params, code."""
     if step.place is None:
         files = sorted((ROOT / "benchmarks").glob("*.py"))
-        parts += [file_sha256(file) for file in files]
-        parts += [fingerprint(stage, ROOT) for stage in ("train", "sample", "evaluate")]
-    else:
-        table, params = stage_table(folder), read_yaml(folder / PARAMS_FILE)
-        for script in step.scripts:
-            parts += [declared_params(table[script], params), fingerprint(script, folder)]
-        parts += [[name, _sha256(folder / name)] for name in step.needs]
-        parts += _users_files(folder) if "source" in step.scripts else []
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+        code = [fingerprint(stage, ROOT) for stage in ("train", "sample", "evaluate")]
+        return [step.name, [file_sha256(file) for file in files], code]
+    table, params = stage_table(folder), read_yaml(folder / PARAMS_FILE)
+    parts: list[Any] = [step.name]
+    for script in step.scripts:
+        parts += [script, declared_params(table[script], params), fingerprint(script, folder)]
+    return parts + (_users_files(folder) if "source" in step.scripts else [])
+
+
+def step_key(step: Step, folder: Path, parts: list[Any]) -> str:
+    """Returns what decides the result of a step: also the content of what it needs.
+
+    Samples of a training that has gone on since have another key, and so are drawn again.
+
+    Args:
+        step: any.
+        folder: in which it runs.
+        parts: what `settled` gives.
+    """
+    contents = [[name, _sha256(folder / name)] for name in step.needs]
+    return hashlib.sha256(json.dumps([parts, contents], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _users_files(folder: Path) -> list[Any]:
@@ -288,13 +311,14 @@ def _users_files(folder: Path) -> list[Any]:
 
 
 def _sha256(path: Path) -> str:
-    status = path.resolve().stat()
-    return _sha256_of(path.resolve(), status.st_mtime_ns, status.st_size)
+    status = path.stat()
+    known = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+    if known not in _HASHES:
+        _HASHES[known] = file_sha256(path)
+    return _HASHES[known]
 
 
-@functools.cache
-def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
-    return file_sha256(path)
+_HASHES: dict[tuple[int, ...], str] = {}  # a network of half a gigabyte is looked at once
 
 
 def publish_network(folder: Path) -> int:
@@ -312,9 +336,14 @@ def publish_network(folder: Path) -> int:
         with whole_file(note) as partial:
             partial.write_text(key)
     unfinished = folder / ".work" / f"train-{key}" / CHECKPOINT
-    if unfinished.exists() and not (published.exists() and published.samefile(unfinished)):
+    if unfinished.exists() and not (published.exists() and _newer(published, unfinished)):
         link_file(unfinished, published)
     return load_checkpoint(published).step if published.exists() else 0
+
+
+def _newer(published: Path, unfinished: Path) -> bool:
+    """Whether the published network is the unfinished one, or that of the end, which came later."""
+    return published.stat().st_mtime_ns >= unfinished.stat().st_mtime_ns
 
 
 def link_file(source: Path, target: Path) -> None:

@@ -24,6 +24,8 @@ from gpu_steps import (
     missing,
     places,
     publish_network,
+    settled,
+    share,
     step_key,
     steps,
 )
@@ -61,18 +63,20 @@ class Work:
         self.results.mkdir(parents=True, exist_ok=True)
         self.log = self.results / "gpu.log"
         self.places = {place.name: place for place in places(settings)}
-        self.folders = {name: make_place(p, self.top) for name, p in self.places.items()}
+        self._folders: dict[str, Path] = {}
+        self._settled: dict[str, list[Any]] = {}
         self.reached: dict[str, int] = {}  # training steps of the network of each place
         self.device = torch.device(settings.device)
         self.records: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(Missing):
             self.records = read_json(self.top / _RECORDS)
         for step in steps(settings):
-            self._publish(step)
+            if (self.top / str(step.place)).exists():
+                self._publish(step)
 
     def folder(self, step: Step) -> Path:
-        """Returns the folder in which a step runs."""
-        return ROOT if step.place is None else self.folders[step.place]
+        """Returns the folder in which a step runs, made or brought up to date by its first use."""
+        return ROOT if step.place is None else self._place(step.place)
 
     def absent(self, step: Step) -> list[str]:
         """Returns the files that a step needs and its place does not have yet."""
@@ -84,13 +88,16 @@ class Work:
         A step that was begun and whose end nobody could note is done where it has left its last
         file since.
         """
-        record, folder = self.records.get(step.name, {}), self.folder(step)
+        record = self.records.get(step.name, {})
+        if not record and not step.trains:
+            return False
+        folder = self.folder(step)
         files = [folder / name for name in step.leaves]
         if self.absent(step) or not all(file.exists() for file in files):
             return False
         if step.trains:
             return self.reached.get(str(step.place), 0) == self.settings.num_steps
-        if record.get("key") != step_key(step, folder):
+        if record["key"] != self._key(step):
             return False
         if record["state"] == "begun" and files:
             return files[-1].stat().st_mtime >= record["begun"]
@@ -100,7 +107,7 @@ class Work:
         """Runs a step for at most so long; returns `done`, `unfinished` or `failed`."""
         self._publish(step)
         folder, before = self.folder(step), self.records.get(step.name, {})
-        key = step_key(step, folder)
+        key = self._key(step)
         spent = before.get("seconds", 0.0) if before.get("key") == key else 0.0
         commands = step.commands(self.settings, self.results)
         record: dict[str, Any] = {"key": key, "state": "begun", "begun": time.time()}
@@ -160,7 +167,7 @@ class Work:
         write_json(self.results / "gpu.json", content | {"steps": found})
         self._draw_pictures()
         for name, place in self.places.items() if self.with_checkpoint else ():
-            network = self.folders[name] / NETWORK
+            network = self.top / name / NETWORK
             if not place.varies and network.exists():
                 link_file(network, self.results / f"{name}.pt")
 
@@ -196,6 +203,20 @@ class Work:
                 write_grid(self.results / f"{step.place}.png", to_chw(images[:whole_rows]))
         if varied:
             write_grid(self.results / "variations.png", to_chw(np.concatenate(varied)))
+
+    def _place(self, name: str) -> Path:
+        place = self.places[name]
+        if name not in self._folders:
+            self._folders[name] = make_place(place, self.top)
+        if place.varies:
+            share(self.top / place.varies, self._folders[name])
+        return self._folders[name]
+
+    def _key(self, step: Step) -> str:
+        folder = self.folder(step)
+        if step.name not in self._settled:
+            self._settled[step.name] = settled(step, folder)
+        return step_key(step, folder, self._settled[step.name])
 
     def _publish(self, step: Step) -> None:
         if step.trains and not self.absent(step):
