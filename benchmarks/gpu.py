@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 
 import torch
-from gpu_steps import Settings, Step, steps, write_small_data
+from gpu_places import write_small_data
+from gpu_steps import Settings, Step, steps
 from gpu_work import GRACE_SEC, Work
 
 from ncsn.base.entry import entry

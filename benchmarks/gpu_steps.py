@@ -9,29 +9,22 @@ with the place that it varies: no value is ever changed and forgotten.
 import functools
 import hashlib
 import json
-import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ways
 
-from ncsn.base.files import file_sha256, whole_file, write_npz
+from ncsn.base.files import file_sha256
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
-from ncsn.config.preset import apply_preset, write_values
 from ncsn.data.fingerprint import data_fingerprint, weights_fingerprint
-from ncsn.runtime.dag import declared_params, stage_key, stage_table
+from ncsn.runtime.dag import declared_params, stage_table
 from ncsn.runtime.fingerprints import fingerprint
-from ncsn.train.checkpoint import load_checkpoint
-from ncsn.train.loop import CHECKPOINT
 
 ROOT = Path(__file__).resolve().parents[1]
-LINKED = ("src", "pipeline", "dvc.yaml")
 NETWORK, SAMPLES = "artifacts/train/checkpoint.pt", "artifacts/sample/samples.npz"
 DATA, REFERENCE = "artifacts/data/summary.json", "artifacts/reference/extractor.json"
 METRICS = "reports/metrics.json"
@@ -225,52 +218,6 @@ def _flops_of(size: str) -> dict[str, float]:
     return ways.flops_of(ways.SIZES[size])
 
 
-def make_place(place: Place, top: Path) -> Path:
-    """Makes a place's folder, or brings it up to date; returns it.
-
-    params.yaml is made anew each time of preset and values: what a call before left in it, or the
-    place of another variation, counts for nothing.
-    """
-    folder = top / place.name
-    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
-    for name in LINKED:
-        link(folder / name, ROOT / name)
-    draft = folder / f".{PARAMS_FILE.name}.draft"
-    shutil.copy(ROOT / PARAMS_FILE, draft)
-    apply_preset(place.preset, draft)
-    write_values(place.values, draft)
-    os.replace(draft, folder / PARAMS_FILE)
-    return folder
-
-
-def share(source: Path, folder: Path) -> None:
-    """Brings the files that a variation shares up to those of the place that it varies.
-
-    Args:
-        source: folder of that place.
-        folder: of the variation.
-    """
-    for name in SHARED:
-        for file in [folder / name, *(folder / name).rglob("*")]:
-            if file.is_file() and not (source / file.relative_to(folder)).exists():
-                file.unlink()
-        for file in [source / name, *(source / name).rglob("*")]:
-            shared = folder / file.relative_to(source)
-            if file.is_file() and not (shared.exists() and shared.samefile(file)):
-                link_file(file, shared)
-
-
-def link(path: Path, target: Path) -> None:
-    """Lets `path` be a symbolic link to `target`, whatever link it was."""
-    if path.is_symlink() and os.readlink(path) == str(target):
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.link")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    os.replace(draft, path)
-
-
 def missing(step: Step, folder: Path) -> list[str]:
     """Returns the files that a step needs and its place does not have."""
     return [name for name in step.needs if not (folder / name).exists()]
@@ -319,52 +266,3 @@ def _sha256(path: Path) -> str:
 
 
 _HASHES: dict[tuple[int, ...], str] = {}  # a network of half a gigabyte is looked at once
-
-
-def publish_network(folder: Path) -> int:
-    """Puts the last checkpoint of an unfinished training where the stage `sample` looks for it.
-
-    The network of another training (other data, params or code) is taken away first, so that it is
-    to be called before a training too. The place must have its data.
-
-    Returns:
-        The training step that the network has reached; 0 without one.
-    """
-    published, note, key = folder / NETWORK, folder / "network.key", stage_key("train", folder)
-    if not note.exists() or note.read_text() != key:
-        published.unlink(missing_ok=True)
-        with whole_file(note) as partial:
-            partial.write_text(key)
-    unfinished = folder / ".work" / f"train-{key}" / CHECKPOINT
-    if unfinished.exists() and not (published.exists() and _newer(published, unfinished)):
-        link_file(unfinished, published)
-    return load_checkpoint(published).step if published.exists() else 0
-
-
-def _newer(published: Path, unfinished: Path) -> bool:
-    """Whether the published network is the unfinished one, or that of the end, which came later."""
-    return published.stat().st_mtime_ns >= unfinished.stat().st_mtime_ns
-
-
-def link_file(source: Path, target: Path) -> None:
-    """Gives a file a second name, in place of what had that name; copies between file systems."""
-    with whole_file(target) as partial:
-        partial.unlink()
-        try:
-            os.link(source.resolve(), partial)
-        except OSError:
-            shutil.copyfile(source, partial)
-
-
-def write_small_data(folder: Path) -> tuple[Path, Path]:
-    """Writes random grey and coloured images with labels, for the small trial; returns both."""
-    rng, written = np.random.default_rng(0), []
-    for name, shape in (("grey", (8, 8, 1)), ("coloured", (8, 8, 3))):
-        arrays = {}
-        for split, count in (("train", 120), ("test", 100)):
-            arrays[f"x_{split}"] = rng.integers(256, size=(count, *shape), dtype=np.uint8)
-            arrays[f"y_{split}"] = np.arange(count) % 10
-        path = folder / f"{name}.npz"
-        write_npz(path, **arrays)
-        written.append(path)
-    return written[0], written[1]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gpu_places import link_file, make_place, publish_network, share
 from gpu_steps import (
     METRICS,
     NETWORK,
@@ -19,13 +20,9 @@ from gpu_steps import (
     SAMPLES,
     Settings,
     Step,
-    link_file,
-    make_place,
     missing,
     places,
-    publish_network,
     settled,
-    share,
     step_key,
     steps,
 )

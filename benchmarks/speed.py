@@ -4,7 +4,8 @@
 
 Each repeat runs both ways one after the other, so that a machine whose speed drifts is fair to
 both: the ratio is the median over repeats, times are the shortest. Peak memory is what a child
-process that does one of the two alone takes above what it held before. FLOPs are counted
+process that does one of the two alone takes above what it held before, on a GPU what the device
+counts. FLOPs are counted
 (ncsn.runtime.cost); their share is of a matrix product measured in the same run. On a GPU the
 plain way is measured in two arithmetics, with a ratio for each (see `plain`); on a CPU both ways
 are measured once more while another process trains on the same cores. Writes
@@ -37,6 +38,7 @@ UNITS = {"train": "steps/s", "sample": "evaluations/s"}
 NEIGHBOUR, READY = "neighbour", "ready"
 TARGET_SEC = 2.0  # of one way in one repeat
 MATMUL_SEC = 0.5
+CALLS_TO_THE_PEAK = 3  # the second one captures CUDA graphs, the third replays them
 BESIDE_REPEATS = 3  # beside a neighbour; what two processes do to each other is far above noise
 ARITHMETIC = {"plain": plain.TF32, "plain_fp32": plain.FP32}
 
@@ -69,13 +71,14 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, An
     peak = peaks["bf16" if dtype == torch.bfloat16 else "fp32"]
     rows: dict[str, Any] = {}
     for kind, unit in UNITS.items():
-        works = _works(kind, arguments, device)
+        works, peaks_of_works = _works(kind, arguments, device)
         row = compare(works, arguments.repeats, device)
         row |= {"unit": unit, "flops_per_unit": flops[kind]}
         row["flops_per_sec"] = {way: flops[kind] * row["rate"][way] for way in works}
         row["share_of_matmul"] = row["flops_per_sec"]["ours"] / peak
-        names = {way: f"{way}-{kind}" for way in ("plain", "ours")}
-        row["peak_memory_mib"] = {way: _child_memory(arguments, names[way]) for way in names}
+        row["peak_memory_mib"] = peaks_of_works or {
+            way: _child_memory(arguments, f"{way}-{kind}") for way in works
+        }
         rows[kind] = row
     if device.type == "cpu":
         rows["beside_neighbour"] = beside_neighbour(arguments, device, rows)
@@ -148,7 +151,7 @@ def beside_neighbour(
             raise RuntimeError("the busy neighbour did not start")
         found = {}
         for kind, unit in UNITS.items():
-            row = compare(_works(kind, arguments, device), BESIDE_REPEATS, device)
+            row = compare(_works(kind, arguments, device)[0], BESIDE_REPEATS, device)
             rates = row["median_rate"]
             known = alone[kind]["median_rate"]
             shares = {way: rates[way] / known[way] for way in rates}
@@ -197,9 +200,24 @@ def _arithmetics(device: torch.device) -> dict[str, str]:
     return ARITHMETIC if device.type == "cuda" else {"plain": plain.FP32}
 
 
-def _works(kind: str, arguments: argparse.Namespace, device: torch.device) -> dict[str, ways.Work]:
-    names = [*_arithmetics(device), "ours"]
-    return {way: _work(f"{way}-{kind}", arguments, device) for way in names}
+def _works(
+    kind: str, arguments: argparse.Namespace, device: torch.device
+) -> tuple[dict[str, ways.Work], dict[str, float]]:
+    """The ways to do one kind of work; on a GPU also the MiB that each one takes at its peak.
+
+    A GPU counts its memory itself. Else a child process would have to compile it all once more.
+    """
+    works, peaks = {}, {}
+    for way in [*_arithmetics(device), "ours"]:
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            before = torch.cuda.memory_allocated(device)
+        works[way] = _work(f"{way}-{kind}", arguments, device)
+        if device.type == "cuda":
+            for _ in range(CALLS_TO_THE_PEAK):
+                seconds_of(works[way], device)
+            peaks[way] = (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    return works, peaks
 
 
 def _work(name: str, arguments: argparse.Namespace, device: torch.device) -> ways.Work:
@@ -237,10 +255,8 @@ def _peak_memory(arguments: argparse.Namespace, device: torch.device) -> dict[st
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident_mib("VmRSS")
     work = _work(arguments.child, arguments, device)
-    for _ in range(3):
+    for _ in range(CALLS_TO_THE_PEAK):
         work()
-    if device.type == "cuda":
-        return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20}
     return {"peak_mib": _resident_mib("VmHWM") - before}
 
 

@@ -22,6 +22,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import gpu  # noqa: E402
+import gpu_places  # noqa: E402
 import gpu_steps  # noqa: E402
 import gpu_work  # noqa: E402
 from gpu_steps import NETWORK, Settings, steps  # noqa: E402
@@ -81,7 +82,7 @@ def steps_of(top):
 
 @pytest.fixture
 def top(tmp_path):
-    gpu_steps.write_small_data(tmp_path / "data")
+    gpu_places.write_small_data(tmp_path / "data")
     return tmp_path
 
 

@@ -22,14 +22,22 @@ ARGUMENTS = argparse.Namespace(
 
 
 def test_a_gpu_measures_the_plain_way_twice_and_a_cpu_once(monkeypatch):
+    done, taken = [], iter([0, 3 << 20, 1 << 20, 9 << 20, 2 << 20, 4 << 20])
     monkeypatch.setattr(speed, "_work", lambda name, *_: name)
-    named = speed._works("train", ARGUMENTS, CUDA)
-    assert named == {
+    monkeypatch.setattr(speed, "seconds_of", lambda work, device: done.append(work))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    for name in ("memory_allocated", "max_memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: next(taken))
+    works, peaks = speed._works("train", ARGUMENTS, CUDA)
+    assert works == {
         "plain": "plain-train",
         "plain_fp32": "plain_fp32-train",
         "ours": "ours-train",
     }
-    assert list(speed._works("sample", ARGUMENTS, CPU)) == ["plain", "ours"]
+    assert peaks == {"plain": 3.0, "plain_fp32": 8.0, "ours": 2.0}
+    assert done == [name for name in works.values() for _ in range(3)]
+    works, peaks = speed._works("sample", ARGUMENTS, CPU)
+    assert list(works) == ["plain", "ours"] and peaks == {}
     assert speed._arithmetics(CUDA) == {"plain": "TF32 convolutions", "plain_fp32": "strict fp32"}
 
 
