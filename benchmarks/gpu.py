@@ -15,6 +15,7 @@ is needed beyond those of the stages prepare, reference, train, sample and evalu
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,17 +30,19 @@ from ncsn.base.errors import UserError, nearest
 from ncsn.base.progress import duration
 
 LEAST_SHARE = 0.25  # of the time left in a call, that a training gets in any case
+RESULTS_SEC = 10.0  # for the results after the last step
 LEAST_SEC = 5.0  # less is not worth the start of a step
 SMALL_STEPS, SMALL_SAMPLES = 12, 60
 
 
 def main() -> None:
     """The command."""
-    begin, arguments = time.monotonic(), _arguments()
+    arguments = _arguments()
+    begin = time.monotonic() - _seconds_since_start()
     settings = _settings(arguments)
     work = Work(settings, arguments.folder, arguments.with_checkpoint)
     chosen = _chosen(steps(settings), arguments.steps)
-    seconds = 60 * arguments.minutes - GRACE_SEC
+    seconds = 60 * arguments.minutes - GRACE_SEC - RESULTS_SEC
     print(f"{duration(seconds)} for this call, and before it starts:")
     print(work.plan(chosen), flush=True)
     if arguments.plan:
@@ -80,6 +83,15 @@ def _run_all(
         ran += 1
         work.write_results(sys.argv, None)
     return failed
+
+
+def _seconds_since_start() -> float:
+    """Seconds that this process has lived: to load torch takes some, and they count."""
+    file = Path("/proc/self/stat")
+    if not file.exists():
+        return 0.0
+    begun = int(file.read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun
 
 
 def _chosen(every: list[Step], names: list[str]) -> list[Step]:

@@ -261,6 +261,16 @@ def test_costs_are_told_before_anything_starts(top, stages, monkeypatch, capsys)
     assert "mnist-evaluate               done" in capsys.readouterr().out
 
 
+def test_a_call_counts_from_the_start_of_its_process():
+    code = (
+        f"import time; time.sleep(1.2); import sys; sys.path.append({str(BENCHMARKS)!r})\n"
+        "begin = time.monotonic(); import gpu\n"
+        "print(gpu._seconds_since_start() - (time.monotonic() - begin))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 1.1 < float(done.stdout) < 10
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
