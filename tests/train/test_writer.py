@@ -1,6 +1,7 @@
 """Checkpoints written behind a training: whole, of one moment, and no error of theirs is lost."""
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ import ncsn.train.writer
 from ncsn.base.files import whole_file
 from ncsn.train.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.train.loop import CHECKPOINT, train
-from ncsn.train.writer import CheckpointWriter, snapshot
+from ncsn.train.writer import THREAD, CheckpointWriter, snapshot
 
 OFTEN = BASE.model_copy(update={"checkpoint_every_sec": 1e-9})
 
@@ -88,6 +89,28 @@ def test_an_error_of_the_thread_ends_the_training(tmp_path, monkeypatch):
     params = params_of(num_steps=500, log_every_steps=500)
     with pytest.raises(OSError, match="No space left"):
         train(task_of(params), params, OFTEN, tmp_path)
+
+
+def test_an_error_comes_up_at_the_next_step_not_at_the_next_checkpoint(tmp_path, monkeypatch):
+    steps, inner = [], ncsn.train.loop._step
+
+    def full(path, checkpoint):
+        raise OSError("full")
+
+    def counted(task, state, *rest):
+        inner(task, state, *rest)
+        steps.append(state.step)
+        while any(thread.name == THREAD for thread in threading.enumerate()):
+            time.sleep(0.01)
+
+    clock = iter([0.0, *[100.0] * 20])
+    monkeypatch.setattr(ncsn.train.writer, "save_checkpoint", full)
+    monkeypatch.setattr(ncsn.train.loop, "_step", counted)
+    monkeypatch.setattr(ncsn.train.loop.time, "monotonic", lambda: next(clock))
+    base = BASE.model_copy(update={"checkpoint_every_sec": 60.0})
+    with pytest.raises(OSError, match="full"):
+        train(task_of(params_of()), params_of(), base, tmp_path)
+    assert steps == [1, 2]
 
 
 def test_an_error_of_the_last_file_comes_up_too_but_not_over_the_training_s_own(

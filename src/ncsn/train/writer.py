@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ncsn.train.checkpoint import Checkpoint, save_checkpoint
 
+THREAD = "checkpoint writer"
 _CONTENTS = ("net", "ema", "optimizer", "window")
 
 
@@ -53,7 +54,7 @@ class CheckpointWriter:
         self._join()
         self.check()
         copied, ready = snapshot(checkpoint), _event(checkpoint)
-        self._thread = threading.Thread(target=self._write, args=(copied, ready))
+        self._thread = threading.Thread(target=self._write, args=(copied, ready), name=THREAD)
         self._thread.start()
 
     def check(self) -> None:
