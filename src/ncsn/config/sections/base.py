@@ -27,3 +27,9 @@ class BaseParams(Section):
     compile: Literal["auto", "always", "never"]
     """Whether networks run through torch.compile: `always`, `never`, or `auto`, on a GPU and for
     work that is long enough to win back the time of compiling."""
+
+    deterministic: bool
+    """Whether a GPU takes algorithms that give the same bits each time, and so resumes a training
+    with the bits of an unbroken one; slower, and `compile: auto` then compiles nothing. Where
+    torch has no such algorithm the stage ends with torch's error. Without it results of a GPU
+    differ by rounding alone. A CPU gives the same bits in any case."""
