@@ -2,10 +2,16 @@
 
 The paper's network, loss and chain (Song & Ermon 2019) as one writes them down first, and run as
 the released code runs them: fp32, NCHW, eager, images through a DataLoader from the host, plain
-Adam, a loss read every step, every state of the chain copied to the CPU. Parameters have the names
-of `ncsn.maths.nets`, so both ways load one state dict and give the same scores.
+Adam, every state of the chain kept. One thing is not the released code's: nothing waits for a GPU
+within the loops (the loss is not read each step, states go to the CPU at the end), so that the
+benchmark compares work and not waiting. Parameters have the names of `ncsn.maths.nets`, so both
+ways load one state dict and give the same scores.
+
+A GPU runs it in two arithmetics, named in every result (`arithmetic`): `TF32 convolutions`, which
+is what torch does when nobody says anything, and `strict fp32`.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +19,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+TF32, FP32 = "TF32 convolutions", "strict fp32"
+
+
+@contextlib.contextmanager
+def arithmetic(name: str) -> Iterator[None]:
+    """Lets a GPU multiply as torch does by default (`TF32`) or in fp32 alone (`FP32`).
+
+    Matrix products are fp32 in both, as torch's default has them, and cuDNN chooses algorithms
+    without trying them out. What was set before is set again when the block ends.
+    """
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.benchmark, cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    cudnn.benchmark, cudnn.allow_tf32 = False, name == TF32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.benchmark, cudnn.allow_tf32 = before[1:]
 
 
 class PlainNorm(nn.Module):
@@ -229,16 +255,26 @@ def plain_training(
     num_workers: int = 0,
     random_flip: bool = False,
     learning_rate: float = 1e-3,
-) -> Iterator[float]:
-    """Trains `net` without end on images (N, H, W, C); yields the loss after each step."""
+) -> Iterator[Tensor]:
+    """Trains `net` without end on images (N, H, W, C); yields the loss after each step.
+
+    The loss stays on the device: to read it waits for the step.
+    """
     device = sigmas.device
     data = HostImages(images, random_flip)
-    loader = DataLoader(data, batch_size, shuffle=True, num_workers=num_workers, drop_last=True)
+    loader = DataLoader(
+        data,
+        batch_size,
+        shuffle=True,
+        num_workers=num_workers,
+        drop_last=True,
+        pin_memory=device.type == "cuda",
+    )
     optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate, foreach=False, fused=False)
     sigmas = sigmas.float()
     while True:
         for batch in loader:
-            x = batch.to(device)
+            x = batch.to(device, non_blocking=True)
             x = x / 256.0 * 255.0 + torch.rand_like(x) / 256.0
             level = torch.randint(0, len(sigmas), (x.shape[0],), device=device)
             sigma = sigmas[level].view(x.shape[0], 1, 1, 1)
@@ -251,7 +287,7 @@ def plain_training(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            yield loss.item()
+            yield loss.detach()
 
 
 @torch.no_grad()
@@ -260,7 +296,8 @@ def plain_langevin(
 ) -> list[Tensor]:
     """Algorithm 1 from x (B, C, H, W); returns the clamped states, one a step, on the CPU.
 
-    `epsilon` is Algorithm 1's: the step added to the state is half of it, times the score.
+    `epsilon` is Algorithm 1's: the step added to the state is half of it, times the score. The
+    states go to the CPU together, after the last step.
     """
     images = []
     for index, sigma in enumerate(sigmas):
@@ -268,8 +305,8 @@ def plain_langevin(
         level = level.long()
         step = (epsilon / 2 * (sigma / sigmas[-1]) ** 2).float()
         for _ in range(steps_per_level):
-            images.append(torch.clamp(x, 0.0, 1.0).to("cpu"))
+            images.append(torch.clamp(x, 0.0, 1.0))
             noise = torch.randn_like(x) * torch.sqrt(step * 2)
             x = x + step * net(x, level) + noise
-    images.append(torch.clamp(x, 0.0, 1.0).to("cpu"))
-    return images
+    images.append(torch.clamp(x, 0.0, 1.0))
+    return [image.to("cpu") for image in images]

@@ -1,6 +1,7 @@
-"""The files that `speed` leaves: numbers by size in JSON, and the same as a Markdown table."""
+"""The machine's name, and the files that `speed` leaves: numbers by size, as JSON and a table."""
 
 import json
+import os
 import platform
 import re
 from pathlib import Path
@@ -11,6 +12,9 @@ import torch
 from ncsn.base.files import whole_file, write_json
 from ncsn.base.progress import quantity
 
+PLAIN = {"plain": "", "plain_fp32": ", plain in strict fp32"}  # what a row's name says besides
+# Of a processor's flags, those that decide how fast it multiplies.
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "sve")
 NAMES = {"train": "training", "sample": "sampling", "evaluate": "reference and evaluate"}
 
 
@@ -18,9 +22,32 @@ def device_name(device: torch.device) -> str:
     """Returns the name of the GPU, or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    found = re.search(r"model name\s*: (.+)", _cpu_info())
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Returns what a result must name: device, processor, instruction sets, threads, versions."""
+    flags = re.search(r"(?:flags|Features)\s*: (.+)", _cpu_info())
+    known = flags[1].split() if flags else []
+    named = {
+        "device": device_name(device),
+        "processor": device_name(torch.device("cpu")),
+        "instructions": [name for name in _INSTRUCTIONS if name in known],
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory
+        named |= {"cuda": torch.version.cuda, "device_memory_mib": memory >> 20}
+    return named
+
+
+def _cpu_info() -> str:
+    info = Path("/proc/cpuinfo")
+    return info.read_text() if info.exists() else ""
 
 
 def write_results(
@@ -58,26 +85,46 @@ def table(name: str, sizes: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     rows = [
-        _row(size, kind, values[kind])
+        _row(size, kind, values[kind], plain)
         for size, values in sizes.items()
         for kind in NAMES
-        if kind in values
+        for plain in PLAIN
+        if plain in values.get(kind, {}).get("rate", {})
+    ]
+    rows += [
+        _beside_row(size, kind, values["beside_neighbour"][kind])
+        for size, values in sizes.items()
+        for kind in values.get("beside_neighbour", {})
     ]
     notes = ["", *(_note(size, values) for size, values in sizes.items()), ""]
     return "\n".join([*head, *rows, *notes])
 
 
-def _row(size: str, kind: str, row: dict[str, Any]) -> str:
-    low, high = row["ratio_quartiles"]
-    cells = [size, NAMES[kind]]
-    cells += [f"{row['rate'][way]:,.4g} {row['unit']}" for way in ("plain", "ours")]
-    cells.append(f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})")
+def _row(size: str, kind: str, row: dict[str, Any], plain: str = "plain") -> str:
+    ratio = (
+        row["ratios"][plain] if "ratios" in row else row
+    )  # results of before have one plain way
+    low, high = ratio["ratio_quartiles"]
+    cells = [size, NAMES[kind] + PLAIN[plain]]
+    cells += [f"{row['rate'][way]:,.4g} {row['unit']}" for way in (plain, "ours")]
+    cells.append(f"{ratio['ratio']:.2f} ({low:.2f} to {high:.2f})")
     if "flops_per_sec" in row:
         memory = (f"{row['peak_memory_mib'][way]:,.0f}" for way in ("plain", "ours"))
         cells.append(quantity(row["flops_per_sec"]["ours"], "FLOP/s"))
         cells += [f"{row['share_of_matmul']:.0%}", " / ".join(memory) + " MiB"]
     else:
         cells += ["", "", ""]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _beside_row(size: str, kind: str, row: dict[str, Any]) -> str:
+    """Rates while another process trains on the same cores, with the shares of those alone."""
+    cells = [size, f"{NAMES[kind]}, beside a busy neighbour"]
+    for way in ("plain", "ours"):
+        cells.append(f"{row['rate'][way]:,.4g} {row['unit']} ({row['share_of_alone'][way]:.0%})")
+    ratio = row["ratios"]["plain"]
+    low, high = ratio["ratio_quartiles"]
+    cells += [f"{ratio['ratio']:.2f} ({low:.2f} to {high:.2f})", "", "", ""]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -93,5 +140,12 @@ def _note(size: str, values: dict[str, Any]) -> str:
         f" ours in {values['precision']}, compile {values['compile']}; fp32 multiplies as"
         f" {values['fp32_multiplies_as']}; {values['repeats']} repeats, {values['threads']} CPU"
         f" threads, {values['plain_workers']} loader workers; matrix product {peaks};"
-        f" torch {values['torch']}."
+        f" {_instructions(values)}torch {values['torch']}."
     )
+
+
+def _instructions(values: dict[str, Any]) -> str:
+    if "processor" not in values:  # a result of before
+        return ""
+    sets = " ".join(values["instructions"]) or "no instruction sets named"
+    return f"{values['processor']}, {values['cores']} cores, {sets}; "

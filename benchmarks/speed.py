@@ -4,8 +4,11 @@
 
 Each repeat runs both ways one after the other, so that a machine whose speed drifts is fair to
 both: the ratio is the median over repeats, times are the shortest. Peak memory is what a child
-process that does one of the two alone takes above what it held before. FLOPs are counted
-(ncsn.runtime.cost); their share is of a matrix product measured in the same run. Writes
+process that does one of the two alone takes above what it held before, on a GPU what the device
+counts. FLOPs are counted
+(ncsn.runtime.cost); their share is of a matrix product measured in the same run. On a GPU the
+plain way is measured in two arithmetics, with a ratio for each (see `plain`); on a CPU both ways
+are measured once more while another process trains on the same cores. Writes
 benchmarks/results/DEVICE.json, a size beside the others that it holds, and the same as a table in
 DEVICE.md.
 """
@@ -19,20 +22,25 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import plain
 import torch
 import ways
 from evaluating import evaluation_works
-from results import device_name, write_results
+from results import device_name, machine, write_results
 
 from ncsn.runtime.execution import autocast_dtype
 
 RESULTS = Path(__file__).parent / "results"
+UNITS = {"train": "steps/s", "sample": "evaluations/s"}
+NEIGHBOUR, READY = "neighbour", "ready"
 TARGET_SEC = 2.0  # of one way in one repeat
 MATMUL_SEC = 0.5
+CALLS_TO_THE_PEAK = 3  # the second one captures CUDA graphs, the third replays them
+BESIDE_REPEATS = 3  # beside a neighbour; what two processes do to each other is far above noise
+ARITHMETIC = {"plain": plain.TF32, "plain_fp32": plain.FP32}
 
 
 def main() -> None:
@@ -43,12 +51,14 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     if device.type == "cuda":  # as ncsn.runtime.device sets it; the plain way gets it too
         torch.set_float32_matmul_precision("high")
+    if arguments.child == NEIGHBOUR:
+        _be_busy(arguments, device)
     if arguments.child:
         print(json.dumps(_peak_memory(arguments, device)))
         return
     measured = measure(arguments, device)
     text = write_results(
-        arguments.results, device_name(device), _machine(device), arguments.size, measured
+        arguments.results, device_name(device), machine(device), arguments.size, measured
     )
     print(text)
 
@@ -59,15 +69,19 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, An
     peaks = {name: matmul_rate(device, name) for name in ("fp32", "bf16")}
     flops = ways.flops_of(size)
     peak = peaks["bf16" if dtype == torch.bfloat16 else "fp32"]
-    rows = {}
-    for kind, unit in (("train", "steps/s"), ("sample", "evaluations/s")):
-        works = {way: _work(f"{way}-{kind}", arguments, device) for way in ("plain", "ours")}
+    rows: dict[str, Any] = {}
+    for kind, unit in UNITS.items():
+        works, peaks_of_works = _works(kind, arguments, device)
         row = compare(works, arguments.repeats, device)
         row |= {"unit": unit, "flops_per_unit": flops[kind]}
         row["flops_per_sec"] = {way: flops[kind] * row["rate"][way] for way in works}
         row["share_of_matmul"] = row["flops_per_sec"]["ours"] / peak
-        row["peak_memory_mib"] = {way: _child_memory(arguments, f"{way}-{kind}") for way in works}
+        row["peak_memory_mib"] = peaks_of_works or {
+            way: _child_memory(arguments, f"{way}-{kind}") for way in works
+        }
         rows[kind] = row
+    if device.type == "cpu":
+        rows["beside_neighbour"] = beside_neighbour(arguments, device, rows)
     if evaluation := evaluation_works(size, device, arguments.inception):
         row = compare(evaluation, max(3, arguments.repeats // 3), device)
         rows["evaluate"] = row | {"unit": "images/s"}
@@ -78,6 +92,8 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, An
         "num_samples_at_once": size.num_samples,
         "precision": str(dtype).removeprefix("torch."),
         "compile": arguments.compile,
+        "fp32_multiplies_as": "TF32" if device.type == "cuda" else "fp32",
+        "plain_arithmetic": _arithmetics(device),
         "plain_workers": arguments.workers,
         "repeats": arguments.repeats,
         "matmul_flops_per_sec": peaks,
@@ -86,7 +102,7 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, An
 
 
 def compare(works: dict[str, ways.Work], repeats: int, device: torch.device) -> dict[str, Any]:
-    """Runs the works in turn; returns best rates by name, and the median ratio ours / plain.
+    """Runs the works in turn; returns best rates by name, and median ratios ours / each other.
 
     The number of calls in a repeat is such that a way takes about two seconds, at least one call.
     """
@@ -102,14 +118,59 @@ def compare(works: dict[str, ways.Work], repeats: int, device: torch.device) -> 
             seconds, units = seconds_of(_times(works[name], calls[name]), device)
             rates[name].append(units / seconds)
         print(".", end="", flush=True, file=sys.stderr)
-    ratios = [ours / plain for ours, plain in zip(rates["ours"], rates["plain"], strict=True)]
-    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    others = [name for name in works if name != "ours"]
     return {
         "rate": {name: max(values) for name, values in rates.items()},
         "median_rate": {name: statistics.median(values) for name, values in rates.items()},
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [quartiles[0], quartiles[2]],
+        "ratios": {name: _ratio(rates["ours"], rates[name]) for name in others},
     }
+
+
+def _ratio(ours: list[float], other: list[float]) -> dict[str, Any]:
+    ratios = [mine / theirs for mine, theirs in zip(ours, other, strict=True)]
+    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    return {"ratio": statistics.median(ratios), "ratio_quartiles": [quartiles[0], quartiles[2]]}
+
+
+def beside_neighbour(
+    arguments: argparse.Namespace, device: torch.device, alone: dict[str, Any]
+) -> dict[str, Any]:
+    """Measures both ways while another process trains without end on the same cores.
+
+    Args:
+        arguments: of the command; the neighbour gets them too.
+        device: a CPU.
+        alone: the rows measured before, by kind.
+    """
+    neighbour = subprocess.Popen(
+        _child_words(arguments, NEIGHBOUR), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert neighbour.stdout is not None
+        if neighbour.stdout.readline().strip() != READY:
+            raise RuntimeError("the busy neighbour did not start")
+        found = {}
+        for kind, unit in UNITS.items():
+            row = compare(_works(kind, arguments, device)[0], BESIDE_REPEATS, device)
+            rates = row["median_rate"]
+            known = alone[kind]["median_rate"]
+            shares = {way: rates[way] / known[way] for way in rates}
+            found[kind] = row | {"unit": unit, "share_of_alone": shares}
+        if neighbour.poll() is not None:
+            raise RuntimeError("the busy neighbour ended before the measurement did")
+        return found
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+
+
+def _be_busy(arguments: argparse.Namespace, device: torch.device) -> None:
+    """Trains until it is killed."""
+    work = _work("ours-train", arguments, device)
+    work()
+    print(READY, flush=True)
+    while True:
+        work()
 
 
 def seconds_of(work: ways.Work, device: torch.device) -> tuple[float, float]:
@@ -134,15 +195,41 @@ def matmul_rate(device: torch.device, precision: str) -> float:
     return 2 * side**3 / best
 
 
+def _arithmetics(device: torch.device) -> dict[str, str]:
+    """How each plain way that the device runs multiplies; a CPU knows fp32 alone."""
+    return ARITHMETIC if device.type == "cuda" else {"plain": plain.FP32}
+
+
+def _works(
+    kind: str, arguments: argparse.Namespace, device: torch.device
+) -> tuple[dict[str, ways.Work], dict[str, float]]:
+    """The ways to do one kind of work; on a GPU also the MiB that each one takes at its peak.
+
+    A GPU counts its memory itself. Else a child process would have to compile it all once more.
+    """
+    works, peaks = {}, {}
+    for way in [*_arithmetics(device), "ours"]:
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            before = torch.cuda.memory_allocated(device)
+        works[way] = _work(f"{way}-{kind}", arguments, device)
+        if device.type == "cuda":
+            for _ in range(CALLS_TO_THE_PEAK):
+                seconds_of(works[way], device)
+            peaks[way] = (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    return works, peaks
+
+
 def _work(name: str, arguments: argparse.Namespace, device: torch.device) -> ways.Work:
     size, precision = ways.SIZES[arguments.size], arguments.precision
-    makers: dict[str, Callable[[], ways.Work]] = {
-        "plain-train": lambda: ways.plain_training(size, device, arguments.workers, 1),
-        "ours-train": lambda: ways.our_training(size, device, precision, arguments.compile, 1),
-        "plain-sample": lambda: ways.plain_sampling(size, device),
-        "ours-sample": lambda: ways.our_sampling(size, device, precision, arguments.compile),
-    }
-    return makers[name]()
+    way, _, kind = name.partition("-")
+    if way == "ours" and kind == "train":
+        return ways.our_training(size, device, precision, arguments.compile, 1)
+    if way == "ours":
+        return ways.our_sampling(size, device, precision, arguments.compile)
+    if kind == "train":
+        return ways.plain_training(size, device, arguments.workers, 1, ARITHMETIC[way])
+    return ways.plain_sampling(size, device, ARITHMETIC[way])
 
 
 def _times(work: ways.Work, calls: int) -> ways.Work:
@@ -151,11 +238,16 @@ def _times(work: ways.Work, calls: int) -> ways.Work:
 
 def _child_memory(arguments: argparse.Namespace, name: str) -> float:
     """Peak memory in MiB of a process that does `name` alone, less what it had before."""
+    words = _child_words(arguments, name)
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+
+
+def _child_words(arguments: argparse.Namespace, name: str) -> list[str]:
     words = [sys.executable, __file__, "--child", name]
     for key in ("device", "size", "precision", "compile", "threads", "workers"):
         words += [f"--{key}", str(getattr(arguments, key))]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
+    return words
 
 
 def _peak_memory(arguments: argparse.Namespace, device: torch.device) -> dict[str, float]:
@@ -163,10 +255,8 @@ def _peak_memory(arguments: argparse.Namespace, device: torch.device) -> dict[st
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident_mib("VmRSS")
     work = _work(arguments.child, arguments, device)
-    for _ in range(3):
+    for _ in range(CALLS_TO_THE_PEAK):
         work()
-    if device.type == "cuda":
-        return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20}
     return {"peak_mib": _resident_mib("VmHWM") - before}
 
 
@@ -178,15 +268,6 @@ def _resident_mib(field: str) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    return {
-        "device": device_name(device),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "fp32_multiplies_as": "TF32" if device.type == "cuda" else "fp32",
-    }
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,7 +1,8 @@
 """The two ways that `speed` compares, as functions that do a piece of work and return its size.
 
-`plain` is the released code's way (see plain.py), `ours` the library's own loop bodies, with the
-precision and compilation that params.yaml's `auto` chooses on the device.
+`plain` is the released code's way (see plain.py), on a GPU in either of its arithmetics. `ours`
+are the library's own loop bodies, with the precision and compilation that params.yaml's `auto`
+chooses on the device. Neither waits for the device; who measures does, at the end.
 """
 
 import tempfile
@@ -74,7 +75,9 @@ def plain_net(size: Size, device: torch.device) -> plain.PlainRefineNet:
     return net.to(device)
 
 
-def plain_training(size: Size, device: torch.device, num_workers: int, num_steps: int) -> Work:
+def plain_training(
+    size: Size, device: torch.device, num_workers: int, num_steps: int, arithmetic: str
+) -> Work:
     """Training steps of the plain way."""
     net = plain_net(size, device)
     steps = plain.plain_training(
@@ -87,8 +90,9 @@ def plain_training(size: Size, device: torch.device, num_workers: int, num_steps
     )
 
     def work() -> float:
-        for _ in range(num_steps):
-            next(steps)
+        with plain.arithmetic(arithmetic):
+            for _ in range(num_steps):
+                next(steps)
         return num_steps
 
     return work
@@ -108,19 +112,19 @@ def our_training(
     def work() -> float:
         for _ in range(num_steps):
             training._step(task, state, params, 1, execution)
-        state.window.means()  # what a line of the log reads: waits for the device
         return num_steps
 
     return work
 
 
-def plain_sampling(size: Size, device: torch.device) -> Work:
+def plain_sampling(size: Size, device: torch.device, arithmetic: str) -> Work:
     """Evaluations of the plain Langevin loop: one step a level on `num_samples` images."""
     net, sigmas = plain_net(size, device).eval(), ladder(device)
 
     def work() -> float:
         start = torch.rand(size.num_samples, *size.image_shape, device=device)
-        states = plain.plain_langevin(net, start, sigmas, 4e-5, STEPS_PER_LEVEL)
+        with plain.arithmetic(arithmetic):
+            states = plain.plain_langevin(net, start, sigmas, 4e-5, STEPS_PER_LEVEL)
         assert len(states) == NUM_LEVELS * STEPS_PER_LEVEL + 1
         return size.num_samples * NUM_LEVELS * STEPS_PER_LEVEL
 

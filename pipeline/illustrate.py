@@ -10,7 +10,8 @@ from ncsn.config.params import load_params
 from ncsn.data.split import load_split
 from ncsn.runtime.device import build_device
 from ncsn.runtime.unfinished import work_folder
-from ncsn.sample.illustrations import Scene, draw_baseline, draw_inpainting
+from ncsn.sample.illustrations import draw_baseline, draw_inpainting
+from ncsn.sample.network import network_scene
 from ncsn.train.checkpoint import load_checkpoint
 
 
@@ -20,9 +21,8 @@ def main() -> str:
     paths, device = params.paths, build_device(params.base)
     saved, sigmas = load_checkpoint(paths.checkpoint), build_sigmas(params.noise)
     notice_unstable_step(params.noise, params.sampler)
-    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas).to(device)
-    chain = params.sampler, params.sample, params.base.max_batch_size
-    scene = Scene(net, sigmas.to(device), saved.image_shape, *chain)
+    net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)
+    scene = network_scene(net, sigmas, saved.image_shape, params, device)
     held_out = load_split(paths.test_images).images
     with work_folder("illustrate", paths.work) as folder:
         inpainting = draw_inpainting(scene, held_out, params.illustrate, folder / "inpainting")

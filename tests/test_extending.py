@@ -30,7 +30,7 @@ RUN = """
 import json, runpy, shutil, sys
 from pathlib import Path
 def stage(name):
-    runpy.run_path(f"pipeline/{name}.py")["main"]()
+    print(runpy.run_path(f"pipeline/{name}.py")["main"]())
 for name in ("prepare", "reference", "noise", "train", "sample", "evaluate"):
     stage(name)
 shutil.move("artifacts/sample/samples.npz", "tamed.npz")

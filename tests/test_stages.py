@@ -15,8 +15,10 @@ import pytest
 import torch
 
 from ncsn.base.files import write_json
+from ncsn.builders.score_net import build_score_net
 from ncsn.builders.training_noise import training_noise
-from ncsn.config.params import load_params
+from ncsn.config.params import ModelParams, load_params
+from ncsn.config.preset import write_values
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
 from ncsn.train.checkpoint import Checkpoint
@@ -113,3 +115,20 @@ def test_images_are_drawn_with_the_averaged_weights(handed, monkeypatch, stage) 
     monkeypatch.setattr("ncsn.train.checkpoint.load_checkpoint", lambda *_: saved)
     (_, _, weights, *_), _ = handed(stage, "ncsn.builders.score_net.build_trained_net")
     assert weights is ema
+
+
+@pytest.mark.parametrize("stage", ["sample", "illustrate"])
+def test_images_are_drawn_in_one_precision_compiled_or_not_together(
+    handed, monkeypatch, stage
+) -> None:
+    write_values({"sample.precision": "bf16", "base.compile": "never"})
+    model, sigmas = ModelParams(name="ncsn", base_channels=4), torch.ones(10).cumsum(0).flip(0)
+    net = build_score_net(model, sigmas, (1, 8, 8))
+    saved = Checkpoint(1, {}, (1, 8, 8), {}, {}, {}, {})
+    monkeypatch.setattr("ncsn.train.checkpoint.load_checkpoint", lambda *_: saved)
+    monkeypatch.setattr("ncsn.builders.score_net.build_trained_net", lambda *_: net)
+    (drawn, device, precision, compiled, flops), _ = handed(
+        stage, "ncsn.sample.network.network_scores"
+    )
+    assert drawn is net and (device.type, precision, compiled) == ("cpu", "bf16", "never")
+    assert flops > 0

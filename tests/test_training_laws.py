@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import ncsn.train.loop
 import ncsn.train.previews
+import ncsn.train.watching
 from ncsn.base.files import read_json, read_jsonl
 from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS, level_key
 from ncsn.base.rng import generator
@@ -20,12 +20,19 @@ from ncsn.config.params import BaseParams, TrainParams
 from ncsn.maths.exact_score import DataScore
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.train.batches import draw_batch
-from ncsn.train.loop import COST, LOG, Task, train, validation_losses
+from ncsn.train.log import LOG
+from ncsn.train.loop import COST, Task, train
+from ncsn.train.watching import validation_losses
 
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
 BASE = BaseParams(
-    seed=3, device="cpu", checkpoint_every_sec=1e7, max_batch_size=64, compile="never"
+    seed=3,
+    device="cpu",
+    checkpoint_every_sec=1e7,
+    max_batch_size=64,
+    compile="never",
+    deterministic=False,
 )
 
 
@@ -67,7 +74,7 @@ def _task(params: TrainParams, images: Tensor | None = None) -> Task:
 
 @pytest.fixture(autouse=True)
 def small_work_for_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ncsn.train.loop, "NUM_VALIDATION", 24)
+    monkeypatch.setattr(ncsn.train.watching, "NUM_VALIDATION", 24)
     monkeypatch.setattr(ncsn.train.previews, "NUM_EVALUATIONS", 3)
 
 

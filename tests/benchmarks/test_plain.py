@@ -63,7 +63,7 @@ def test_plain_training_lowers_its_loss():
     steps = plain.plain_training(
         net, images, SIGMAS, batch_size=16, random_flip=True, learning_rate=5e-3
     )
-    losses = [next(steps) for _ in range(30)]
+    losses = [float(next(steps)) for _ in range(30)]
     assert np.mean(losses[-5:]) < np.mean(losses[:3])
 
 

@@ -97,3 +97,9 @@ def test_the_end_that_leaves_the_range_is_the_one_that_is_named():
     continuous = training_noise(_noise(), "ncsnv2")
     with pytest.raises(UserError, match=r"noise.sigma_min \(value 0.001\)"):
         check_ladder(continuous, [6.0, 0.001])  # the largest sigma is the end of the range
+
+
+def test_a_ladder_with_fewer_of_the_same_levels_is_another():
+    trained = {"training": "ladder", "sigmas": [1.0, 0.1, 0.01]}
+    with pytest.raises(UserError, match="noise has 2 levels from 1 to 0.1, the checkpoint was"):
+        check_ladder(trained, [1.0, 0.1])

@@ -102,7 +102,7 @@ def test_one_error_names_file_addresses_reasons_and_folder(server: Any, tmp_path
             fetched_files(files, "toys", tmp_path / "raw", [closed, *mirrors], timeout_sec=0.3)
     lines = str(caught.value).splitlines()
     folder = tmp_path / "raw" / "toys"
-    assert lines[0].startswith(f"toys: a.bin is neither in {folder} nor in {tmp_path / 'raw'}")
+    assert lines[0].startswith(f"a.bin is neither in {folder} nor in {tmp_path / 'raw'}, and")
     assert lines[1:6] == [
         f"  {closed}/a.bin: Connection refused",
         f"  {mirrors[0]}a.bin: HTTP 403 Forbidden",
@@ -110,7 +110,7 @@ def test_one_error_names_file_addresses_reasons_and_folder(server: Any, tmp_path
         f"  {mirrors[2]}a.bin: no answer for 0.3 s",
         f"  {mirrors[3]}a.bin: connection ended at 3390 of 3500 bytes",
     ]
-    assert lines[6].startswith(f"Put a.bin, a-idx.gz into {folder}")
+    assert lines[6:] == [f"Put a.bin, a-idx.gz into {folder}, or give an address in data.mirrors"]
     assert left_over(tmp_path) == [".a.bin.part"]  # for the next time
 
 

@@ -16,6 +16,12 @@ def test_crop_keeps_the_centre(channels: int) -> None:
     np.testing.assert_array_equal(fitted(image, 140, None, "a"), image[39:179, 19:159])
 
 
+def test_the_smaller_part_of_an_odd_margin_is_cut_at_the_top_and_left() -> None:
+    image = noise(9, 8, 1)
+    np.testing.assert_array_equal(fitted(image, 4, None, "a"), image[2:6, 2:6])
+    np.testing.assert_array_equal(fitted(image, 5, None, "a"), image[2:7, 1:6])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_resize_keeps_constants_and_means(channels: int) -> None:
     constant = np.full((140, 140, channels), 77, np.uint8)
@@ -24,6 +30,15 @@ def test_resize_keeps_constants_and_means(channels: int) -> None:
     small = fitted(image, None, 32, "a")
     assert small.shape == (32, 32, channels) and small.dtype == np.uint8
     assert abs(small.mean() - image.mean()) < 2
+
+
+@pytest.mark.parametrize("size", [8, 12, 40])
+def test_resizing_makes_no_values_beyond_those_of_the_image(size: int) -> None:
+    """Bicubic weights are negative in part, and overshoot beside an edge."""
+    image = np.full((20, 20, 1), 100, np.uint8)
+    image[:, 10:] = 150
+    found = fitted(image, None, size, "a")
+    assert found.min() == 100 and found.max() == 150
 
 
 def test_reducing_looks_at_every_pixel() -> None:

@@ -63,6 +63,9 @@ def test_subsets_are_drawn_from_their_split(data_params: Any) -> None:
     assert len(few.train.images) == 100 and len(few.test.images) == 20
     assert set(rows(few.train.images)) <= set(rows(whole.train.images))
     assert set(rows(few.test.images)) <= set(rows(whole.test.images))
+    # the same draws in every version, so that a seed names the same images
+    drawn = [few.summary[split]["sha256"][:16] for split in ("train", "test")]
+    assert drawn == ["b5bece567b13abfd", "3c9f7def224a685a"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,15 @@ def test_npz_cropped_and_resized(data_params: Any, tmp_path: Path) -> None:
     data = prepare(params, 1)
     assert data.train.images.shape == (9, 8, 8, 3) and data.test.images.shape == (3, 8, 8, 3)
     assert data.train.labels.tolist() == list(range(9)) and data.test.labels is None
+
+
+def test_images_keep_the_order_of_their_source(data_params: Any, tmp_path: Path) -> None:
+    images = np.full((60, 8, 8), np.arange(60, dtype=np.uint8)[:, None, None])
+    np.savez(tmp_path / "a.npz", images=images)
+    data = prepare(data_params("npz", path=str(tmp_path / "a.npz"), num_train=30, num_test=9), 1)
+    for split, count in ((data.train, 30), (data.test, 9)):
+        numbers = split.images[:, 0, 0, 0].tolist()
+        assert len(numbers) == count and numbers == sorted(numbers)
 
 
 def test_splits_of_an_npz_must_agree(data_params: Any, tmp_path: Path) -> None:
@@ -206,7 +218,7 @@ def test_the_stage_writes_what_it_declares(tmp_path: Path) -> None:
         [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("prepare: digits, 1438 train and 359 test images of 8x8x1 in ")
+    assert done.stdout.startswith("prepare: digits, 1438 train and 359 test images of 8x8x1, ")
     assert len(done.stdout.splitlines()) == 1
     written = {str(p.relative_to(tmp_path)) for p in (tmp_path / "artifacts").rglob("*.*")}
     assert written == {f"artifacts/data/{name}" for name in WRITTEN}

@@ -69,7 +69,7 @@ def cifar_rows(batch: int) -> np.ndarray:
     rows = np.zeros((10_000, 3073), np.uint8)
     rows[:, 0] = np.arange(10_000) % 10
     rows[:, 1] = batch  # red, top left
-    rows[:, 1 + 1024 + 33] = 7  # green, second row, second column
+    rows[:, 1 + 1024 + 34] = 7  # green, second row, third column
     return rows
 
 
@@ -105,7 +105,7 @@ def test_cifar_rows_are_planes_and_nothing_is_extracted(tmp_path: Path) -> None:
     train, test = read_cifar10(cifar_archive(folder / "c.tar.gz", extra=hostile))
     assert train.images.shape == (50_000, 32, 32, 3) and test.images.shape == (10_000, 32, 32, 3)
     assert [train.images[i * 10_000, 0, 0, 0] for i in range(5)] == [1, 2, 3, 4, 5]
-    assert test.images[0, 1, 1].tolist() == [0, 7, 0]
+    assert test.images[0, 1, 2].tolist() == [0, 7, 0]
     np.testing.assert_array_equal(test.labels, np.arange(10_000) % 10)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["c.tar.gz", "in"]
     assert not Path("/tmp/ncsn-escaped.bin").exists()
@@ -189,6 +189,8 @@ def test_npz_with_one_array(tmp_path: Path, name: str) -> None:
         ({"images": RNG.integers(0, 9, (5, 8, 8, 4), np.uint8)}, "1 or 3 channels"),
         ({"images": IMAGES, "labels": LABELS[:4]}, "must be 5 integers"),
         ({"images": IMAGES, "labels": LABELS / 2}, "must be 5 integers"),
+        ({"images": IMAGES, "labels": LABELS.astype(np.uint64)}, "must be 5 integers"),
+        ({"images": IMAGES[:, :, :0]}, "images without pixels"),
         ({"images": np.array([None, {}], object)}, "plain numbers, never of Python objects"),
     ],
 )

@@ -1,6 +1,5 @@
 """The Inception path on real images, and its weights: given, missing, broken, offline."""
 
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ncsn.base import metric_names as keys
 from ncsn.base.errors import UserError
 from ncsn.config.params import EvaluateParams, ReferenceParams
 from ncsn.data.split import Split, split_sha256
+from ncsn.evaluate import inception
 from ncsn.evaluate import torch_fidelity as fidelity
 from ncsn.evaluate.evaluation import evaluate_images
 from ncsn.evaluate.inception import inception_weights
@@ -88,13 +88,29 @@ def test_grey_images_are_repeated_to_three_channels(inception: Path, cifar: np.n
 def test_no_network_names_file_address_and_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def offline(url: str, path: str) -> None:
-        raise urllib.error.URLError("Name or service not known")
-
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(UserError, match=r"\.pth could not .*https://.*reference\.weights_path"):
+    monkeypatch.setattr(inception, "INCEPTION_URL", "http://127.0.0.1:9/a/weights.pth")
+    with pytest.raises(UserError) as caught:
         inception_weights(None)
+    folder = tmp_path / "checkpoints"
+    assert str(caught.value).splitlines() == [
+        f"weights.pth is neither in {folder} nor in {tmp_path}, and could not be downloaded:",
+        "  http://127.0.0.1:9/a/weights.pth: Connection refused",
+        f"Put weights.pth into {folder}, or set reference.weights_path to where it lies",
+    ]
+
+
+def test_a_download_that_was_cut_is_named_and_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As other programs leave it in torch's hub folder."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = tmp_path / "checkpoints" / Path(fidelity.INCEPTION_URL).name
+    path.parent.mkdir()
+    path.write_bytes(bytes(1000))
+    with pytest.raises(UserError, match=rf"{path}: is not the .*SHA-256 .*Move it away"):
+        inception_weights(None)
+    assert path.stat().st_size == 1000
 
 
 def test_weights_that_are_missing_or_something_else_are_refused(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from ncsn.maths.ladder import geometric_sigmas
 from ncsn.maths.losses import denoising_score_matching
 from ncsn.maths.samplers.annealing import sample
 from ncsn.maths.samplers.langevin import annealed_langevin
-from ncsn.runtime import execution
-from ncsn.runtime.execution import autocast_dtype, compiled, compiling_pays, network_scores
+from ncsn.runtime import compiled
+from ncsn.runtime.compiled import CompiledScores
+from ncsn.runtime.execution import autocast_dtype, compiling_pays, network_scores
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
@@ -90,8 +91,8 @@ def test_a_compiler_that_fails_is_told_of_once_and_does_not_end_the_run(monkeypa
 
         return call
 
-    monkeypatch.setattr(execution.torch, "compile", broken)
-    scores = compiled(lambda x, level: 2 * x, CPU)
+    monkeypatch.setattr(compiled.torch, "compile", broken)
+    scores = CompiledScores(lambda x, level: 2 * x, CPU)
     assert scores(torch.ones(1), torch.ones(1)) == scores(torch.ones(1), torch.ones(1)) == 2
     told = capsys.readouterr().err
     assert told.count("notice") == 1 and "RuntimeError: no C++ compiler)" in told

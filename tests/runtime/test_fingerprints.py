@@ -1,11 +1,15 @@
 """What counts as a change of code: meaning, and of the modules alone that a stage reaches."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ncsn.runtime.dag import fingerprinted_stages
+from ncsn.base.yaml_file import read_yaml
+from ncsn.runtime.dag import declared_params, fingerprinted_stages, stage_table
 from ncsn.runtime.fingerprints import UNDECIDING, code_hash, fingerprint
 
 ROOT = Path(__file__).parents[2]
@@ -99,11 +103,47 @@ def test_a_docstring_changes_nothing(copy):
     assert _changed(copy, path, '"""', '"""New words. ') == set()
 
 
-def test_a_new_key_of_the_section_toy_leaves_all_stages_but_the_presenting_ones(copy):
-    path = "src/ncsn/config/sections/stages.py"
-    new = "    new_key: int = 1\n    density_steps:"
-    changed = _changed(copy, path, "    density_steps:", new)
-    assert changed <= {"report", "track"}
+NEW_KEY = """
+import sys
+from pathlib import Path
+
+from ncsn.config.params import load_params
+
+assert sys.argv[1] in load_params.__code__.co_filename
+print(load_params("toy", path=Path(sys.argv[1]) / "params.yaml").toy.new_key)
+"""
+
+
+def test_a_new_key_of_the_section_toy_concerns_the_stage_toy_alone(tmp_path):
+    for name in ("src", "pipeline"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    stages, table = fingerprinted_stages(tmp_path), stage_table(tmp_path)
+    assert {"train", "report", "track", "toy"} <= set(stages)
+    before, values = {s: fingerprint(s, tmp_path) for s in stages}, read_yaml(ROOT / "params.yaml")
+    for name, new in (
+        (
+            "src/ncsn/config/sections/toy.py",
+            '    new_key: Steps\n    """Steps of a new study."""\n\n',
+        ),
+        ("params.yaml", "  new_key: 7\n"),
+    ):
+        text = (tmp_path / name).read_text()
+        old = "    density_steps:" if name.endswith(".py") else "  density_steps:"
+        assert text.count(old) == 1
+        (tmp_path / name).write_text(text.replace(old, new + old))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
+    command = [sys.executable, "-c", NEW_KEY, str(tmp_path)]
+    assert subprocess.check_output(command, env=environment, text=True) == "7\n"
+    assert {s: fingerprint(s, tmp_path) for s in stages} == before
+    changed = read_yaml(tmp_path / "params.yaml")
+    rerun = {
+        name
+        for name, stage in table.items()
+        if declared_params(stage, changed) != declared_params(stage, values)
+    }
+    assert rerun == {"toy"}
 
 
 def test_the_code_of_the_toy_studies_concerns_the_stage_toy_alone(copy):

@@ -57,7 +57,7 @@ def orders(tmp_path):
     """Makes a driver's orders for a behaviour of the DAG and a plan."""
 
     def make(behave: Callable[..., float], plan: Plan | None = None, **changes: Any) -> Orders:
-        from ncsn.config.sections.stages import SweepParams
+        from ncsn.config.sections.sweep import SweepParams
 
         plan = plan or _plan()
         sweep = SweepParams(

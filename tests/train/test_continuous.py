@@ -8,6 +8,7 @@ import torch
 
 import ncsn.train.loop
 import ncsn.train.previews
+import ncsn.train.watching
 from ncsn.base.errors import UserError
 from ncsn.base.metric_names import VAL_LOSS, level_key
 from ncsn.base.rng import generator
@@ -29,7 +30,12 @@ NOISE = {
 }
 MODEL = ModelParams(name="ncsnv2", base_channels=4)
 BASE = BaseParams(
-    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+    seed=3,
+    device="cpu",
+    checkpoint_every_sec=1e-9,
+    max_batch_size=64,
+    compile="never",
+    deterministic=False,
 )
 TRAIN = TrainParams(
     num_steps=4,
@@ -53,7 +59,7 @@ IMAGES = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch
 
 @pytest.fixture(autouse=True)
 def small_work_for_watchers(monkeypatch):
-    monkeypatch.setattr(ncsn.train.loop, "NUM_VALIDATION", 24)
+    monkeypatch.setattr(ncsn.train.watching, "NUM_VALIDATION", 24)
     monkeypatch.setattr(ncsn.train.previews, "NUM_EVALUATIONS", 3)
 
 

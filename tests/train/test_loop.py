@@ -8,6 +8,7 @@ import torch
 
 import ncsn.train.loop
 import ncsn.train.previews
+import ncsn.train.watching
 from ncsn.base.errors import UserError
 from ncsn.base.files import read_jsonl
 from ncsn.base.metric_names import (
@@ -30,7 +31,12 @@ from ncsn.train.loop import CHECKPOINT, Task, train
 NOISE = {"training": "ladder", "sigmas": geometric_sigmas(1.0, 0.1, 3).tolist()}
 MODEL = ModelParams(name="ncsn", base_channels=4)
 BASE = BaseParams(
-    seed=3, device="cpu", checkpoint_every_sec=1e-9, max_batch_size=64, compile="never"
+    seed=3,
+    device="cpu",
+    checkpoint_every_sec=1e-9,
+    max_batch_size=64,
+    compile="never",
+    deterministic=False,
 )
 
 
@@ -66,7 +72,7 @@ def _task(params):
 
 @pytest.fixture(autouse=True)
 def small_work_for_watchers(monkeypatch):
-    monkeypatch.setattr(ncsn.train.loop, "NUM_VALIDATION", 24)
+    monkeypatch.setattr(ncsn.train.watching, "NUM_VALIDATION", 24)
     monkeypatch.setattr(ncsn.train.previews, "NUM_EVALUATIONS", 3)
 
 

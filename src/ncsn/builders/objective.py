@@ -1,4 +1,4 @@
-"""From the section train to an objective."""
+"""Builds the objective of the section train."""
 
 from functools import partial
 

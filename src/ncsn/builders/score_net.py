@@ -1,7 +1,7 @@
-"""From the section model to a score network, and from the section noise to a ladder.
+"""Builds the score network of the section model and the ladder of the section noise.
 
-The tables of names are kept apart by stage (this file, `objective`, `sampler`), so that a new
-sampler does not count as a change of what trained the network.
+Each builder has its own module (`objective`, `sampler`), so that a new sampler is no change of the
+code that trained the network.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +26,12 @@ def build_sigmas(params: NoiseParams) -> Tensor:
 
 
 def trained_sigmas(noise: Mapping[str, Any]) -> Tensor:
-    """Returns the ladder of a training, or at which it reports, shape (L,), float64.
+    """Returns the levels at which a training reports its losses, shape (L,), float64.
+
+    They are the ladder that it trains on, or levels inside the range of a continuous training.
 
     Args:
-        noise: what the stage `noise` wrote; a training without noise has no level, L = 0.
+        noise: what the stage `noise` wrote; L = 0 where nothing is trained.
     """
     return torch.tensor(noise.get("sigmas", []), dtype=torch.float64)
 
@@ -43,13 +45,13 @@ def build_score_net(
     points: Tensor | None = None,
     dequantised: bool = False,
 ) -> nn.Module:
-    """Returns an untrained network for images; its weights depend on `seed` alone.
+    """Returns an untrained network for images; `seed` alone decides its weights.
 
     Args:
         model: the section model.
-        sigmas: the ladder whose levels the network is asked for, shape (L,).
+        sigmas: the ladder for whose levels it gives scores, shape (L,).
         image_shape: (C, H, W).
-        seed: names the first weights.
+        seed: names the generator of the initial weights.
         points: training images of the exact score, uint8, shape (N, C, H, W).
         dequantised: whether the exact score is that of dequantised images.
 
@@ -93,7 +95,7 @@ def build_trained_net(
             training.
         image_shape: (C, H, W).
         weights: the checkpoint's averaged or raw weights.
-        sigmas: the ladder whose levels it will be asked for, shape (L,); None is that of its
+        sigmas: the ladder for whose levels it gives scores, shape (L,); None takes that of its
             training.
 
     Raises:
@@ -114,7 +116,7 @@ def build_trained_net(
         raise
     except (LookupError, TypeError, ValueError, RuntimeError):
         raise UserError(
-            "paths.checkpoint: the weights in it are not those of the network that it describes; "
+            "paths.checkpoint: its weights do not fit the network that it describes; "
             "delete the checkpoint and run `dvc repro train`"
         ) from None
     return net.eval().requires_grad_(False)

@@ -1,8 +1,8 @@
 """The noise that a network is trained with, apart from the ladder on which it is sampled.
 
-The stage `noise` writes it as one small JSON file, the only thing of the section noise that
-`train` reads. A ladder that decides no training (sigmas drawn from a range, or no training at all)
-does not enter the file, so that moving it trains nothing again.
+The stage `noise` writes it to a small JSON file, from which `train` takes all that it needs of the
+section noise. Where the ladder does not decide the training (sigmas are drawn from a range, or
+nothing is trained), the file does not hold it, and another ladder trains nothing again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ _SLACK = 1e-6  # relative; sigmas come from decimal numbers in params.yaml
 
 
 def training_noise(noise: NoiseParams, model_name: str) -> dict[str, Any]:
-    """Returns what the training needs to know of its noise.
+    """Returns what the training needs to know about its noise.
 
-    `training` is ladder, continuous, or none for the exact score. `sigmas` is the ladder of the
-    training, or that at which a continuous training reports, largest first; `range` is the
-    largest and the smallest sigma of a continuous training.
+    `training` is ladder, continuous, or none for the exact score. `sigmas` are the levels of the
+    ladder, or those at which a continuous training reports its losses, largest first; `range` is
+    the largest and the smallest sigma of a continuous training.
     """
     if model_name == "oracle":
         return {"training": "none"}
@@ -37,7 +37,7 @@ def training_noise(noise: NoiseParams, model_name: str) -> dict[str, Any]:
 
 
 def check_ladder(trained: Mapping[str, Any], sigmas: Sequence[float]) -> None:
-    """Makes sure that a network may be asked for scores on a ladder.
+    """Raises a UserError if a network was not trained for the levels of a ladder.
 
     Args:
         trained: what `training_noise` returned for the training.

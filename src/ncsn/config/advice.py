@@ -1,7 +1,7 @@
-"""NCSNv2's rules for the data at hand, in the words of params.yaml.
+"""NCSNv2's rules for the data at hand, as values of params.yaml.
 
-The rules are in `maths.techniques`; here they meet the summary that `prepare` leaves and the
-values that params.yaml has now.
+The rules are in `maths.techniques`; here they are applied to the summary that `prepare` leaves and
+set beside the present values of params.yaml.
 """
 
 import math
@@ -22,28 +22,28 @@ KEYS = (  # of Settings, in its order
 )
 _RULES = (
     "Technique 1: the largest distance between training images",
-    "where NCSN and NCSNv2 end",
+    "where the ladders of NCSN and NCSNv2 end",
     "Technique 2: the fewest for which the overlap C reaches the target",
     "Technique 4: brings the variance after a level closest to sigma^2",
-    "the budget; NCSNv2 spends 1,160 to 6,933 Langevin steps an image",
+    "the budget; NCSNv2 spends 1,160 to 6,933 Langevin steps per image",
 )
 _MEANINGS = (  # of Diagnosis, in its order
     "sigma_max / largest distance",
     "sigma of a level / the next one's",
     "overlap C of neighbouring levels",
     "variance after a level / sigma^2",
-    "Langevin steps an image",
+    "Langevin steps per image",
     "epsilon as NCSNv2 writes it, half of ours",
 )
 
 
 class DataFacts(NamedTuple):
-    """What the rules need to know of the training images.
+    """What the rules need to know about the training images.
 
     Attributes:
         dim: number of values in an image, H * W * C.
         largest_distance: Euclidean, pixel values in [0, 1].
-        num_points: number of images among which it was found.
+        num_points: number of images that were compared.
     """
 
     dim: int
@@ -56,7 +56,7 @@ def data_facts(path: str | Path, name: str) -> DataFacts:
 
     Args:
         path: the summary that `prepare` leaves.
-        name: the data set that it must be of.
+        name: data.name of params.yaml, whose data set it must describe.
 
     Returns:
         What the rules need to know.
@@ -82,7 +82,7 @@ def data_facts(path: str | Path, name: str) -> DataFacts:
 
 
 def present_settings(noise: NoiseParams, sampler: SamplerParams) -> Settings:
-    """Returns what params.yaml has now."""
+    """Returns the present values of params.yaml."""
     return Settings(
         noise.sigma_max,
         noise.sigma_min,
@@ -93,10 +93,10 @@ def present_settings(noise: NoiseParams, sampler: SamplerParams) -> Settings:
 
 
 def advice_table(present: Settings, advised: Settings, data: DataFacts) -> str:
-    """Both settings with the rule of each, then what they amount to, as lines of text."""
+    """Returns a text table: both settings with the rule of each value, then their consequences."""
     rows = [("", "now", "advised", "rule")]
     rows += zip(KEYS, map(_text, present), map(_text, advised), _RULES, strict=True)
-    rows += [("",) * 4, ("what that amounts to", "now", "advised", "")]
+    rows += [("",) * 4, ("consequences", "now", "advised", "")]
     meant = [
         map(_text, diagnosis(settings, data.largest_distance, data.dim))
         for settings in (present, advised)

@@ -1,8 +1,8 @@
-"""What params.yaml asks for against what the data have, told before the first second of training.
+"""Upper bounds that the data set on params.yaml, checked before anything is trained.
 
-Stages that run early call `check_counts`, whichever sections decide their own results: a size of a
-late stage that cannot be met ends the pipeline at its start. It decides whether a stage runs and
-never what it leaves.
+Early stages call `check_counts` for the sections of all stages, so that a size that a late stage
+cannot meet ends the pipeline at its start. The check decides whether a stage runs, never what it
+writes.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ncsn.config.params import (
     load_params,
 )
 
-MAX_PIXELS = 4096  # numbers of an image: the eigenvalues of a larger covariance take hours
+MAX_PIXELS = 4096  # values per image: the eigenvalues of a larger covariance take hours
 _SECTIONS = (
     "reference",
     "noise",
@@ -33,15 +33,15 @@ _SECTIONS = (
 
 
 def check_counts(num_train: int, num_test: int, image_shape: Sequence[int]) -> None:
-    """Holds params.yaml against the prepared data, and says when its chain is unstable.
+    """Checks params.yaml against the prepared data, and warns where its chain is unstable.
 
     Args:
-        num_train: images of the train split.
-        num_test: images of the test split.
-        image_shape: of one image, in any order of its axes.
+        num_train: number of images in the train split.
+        num_test: number of images in the test split.
+        image_shape: height, width and channels of an image, in any order.
 
     Raises:
-        UserError: something needs more or smaller images; a line for each.
+        UserError: a value needs more images than there are, or smaller ones; one line per value.
     """
     params = load_params(*_SECTIONS)
     problems = []
@@ -76,7 +76,7 @@ def _other_split(params: Params, num_train: int, num_test: int) -> tuple[str, in
 
 
 def data_limits(params: Params, num_train: int, num_test: int) -> list[SizeLimit]:
-    """Returns the most that the data allow of every count that needs their images."""
+    """Returns the upper bounds that the number of images sets on counts in params.yaml."""
     num_reference = {"train": num_train, "test": num_test}[params.reference.split]
     reference = f"the {num_reference} images of the {params.reference.split} split"
     against = f"{reference}, which reference.split takes"
@@ -91,7 +91,7 @@ def data_limits(params: Params, num_train: int, num_test: int) -> list[SizeLimit
 
 
 def unstable_step(noise: NoiseParams, sampler: SamplerParams) -> str | None:
-    """Returns what is wrong with a step beyond the stable bound, None for one below it.
+    """Returns a warning about a step size beyond the stable bound, None for one below it.
 
     With alpha_i = epsilon sigma_i^2 / sigma_L^2 a chain on N(0, sigma_i^2) settles at the variance
     sigma_i^2 / (1 - epsilon / (4 sigma_L^2)), at every level, and only for epsilon < 4 sigma_L^2.
@@ -107,7 +107,7 @@ def unstable_step(noise: NoiseParams, sampler: SamplerParams) -> str | None:
 
 
 def notice_unstable_step(noise: NoiseParams, sampler: SamplerParams) -> None:
-    """Says on stderr when the step lies beyond the stable bound; studies go there on purpose."""
+    """Warns on stderr of a step size beyond the stable bound, which studies may try on purpose."""
     if problem := unstable_step(noise, sampler):
         notice(problem)
 
@@ -115,13 +115,11 @@ def notice_unstable_step(noise: NoiseParams, sampler: SamplerParams) -> None:
 def _too_large(params: Params, size: int) -> list[str]:
     if size <= MAX_PIXELS:
         return []
-    rule = (
-        f"images have {size} numbers, more than the {MAX_PIXELS} of a pixel covariance; set it to"
-    )
-    asked = {
+    rule = f"images have {size} values, a pixel covariance at most {MAX_PIXELS}; set it to"
+    too_large = {
         f"reference.pixel_frechet (value true): {rule} false": params.reference.pixel_frechet,
         f"train.frechet_samples (value {params.train.frechet_samples}): {rule} 0": (
             params.train.frechet_samples > 0
         ),
     }
-    return [line for line, wanted in asked.items() if wanted]
+    return [line for line, is_on in too_large.items() if is_on]

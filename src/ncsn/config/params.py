@@ -1,8 +1,8 @@
-"""params.yaml as one typed, frozen object: the sections together, loading and complaints.
+"""params.yaml as one typed, frozen object: all sections, loading, and messages about mistakes.
 
 The whole file is checked before any work starts, but a script gets only the sections it names
-(those that dvc.yaml lists for its stage). Classes of the sections: `sections`; the file itself is
-read by `yaml_file`.
+(those that dvc.yaml lists for its stage). `sections` has one file per section; `yaml_file`
+reads params.yaml.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,35 +15,34 @@ from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, m
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
+from ncsn.config.sections.base import BaseParams
 from ncsn.config.sections.complaints import complaint
+from ncsn.config.sections.data import DataParams
+from ncsn.config.sections.evaluate import EvaluateParams
+from ncsn.config.sections.illustrate import IllustrateParams
 from ncsn.config.sections.kinds import Section
-from ncsn.config.sections.shared import (
-    BaseParams,
-    DataParams,
-    ModelParams,
-    NoiseParams,
-    SamplerParams,
-)
-from ncsn.config.sections.stages import (
-    EvaluateParams,
-    IllustrateParams,
-    NeighboursParams,
-    OracleParams,
-    ReferenceParams,
-    ReportParams,
-    SampleParams,
-    SweepParams,
-    ToyParams,
-    TrackParams,
-    TrainParams,
-)
+from ncsn.config.sections.model import ModelParams
+from ncsn.config.sections.neighbours import NeighboursParams
+from ncsn.config.sections.noise import NoiseParams
+from ncsn.config.sections.oracle import OracleParams
+from ncsn.config.sections.reference import ReferenceParams
+from ncsn.config.sections.report import ReportParams
+from ncsn.config.sections.sample import SampleParams
+from ncsn.config.sections.sampler import SamplerParams
+from ncsn.config.sections.sweep import SweepParams
+from ncsn.config.sections.toy import ToyParams
+from ncsn.config.sections.track import TrackParams
+from ncsn.config.sections.train import TrainParams
 
 PARAMS_FILE = Path("params.yaml")
 _ANY_SIGMA = ("ncsnv2", "oracle")  # have a score at every sigma, not at the levels alone
 _LEAST_WEIGHT = 1e-30  # fp32 ends at 1e-38, and losses are sums over pixels
 _MOST_COMPLETIONS = 100_000
 _MOST_EVALUATIONS = 10_000_000
-_ELSEWHERE = {"sweep.storage": STORAGE, "track.uri": TRACKING}  # of an address with a password
+_ELSEWHERE = {
+    "sweep.storage": STORAGE,
+    "track.uri": TRACKING,
+}  # variables for an address with a password
 
 
 class Params(Section):
@@ -112,7 +111,7 @@ def _sizes(params: Params) -> None:
 
 
 class SizeLimit(NamedTuple):
-    """The most that a count can be: dotted key, limit, and what the limit is made of."""
+    """An upper bound on a count: its dotted key, the bound, and a phrase that explains it."""
 
     key: str
     most: int
@@ -120,7 +119,7 @@ class SizeLimit(NamedTuple):
 
 
 def size_limits(params: Params) -> list[SizeLimit]:
-    """Returns what params.yaml alone tells of counts; `data_limits` has those of the data."""
+    """Returns the bounds on counts that follow from params.yaml; `data_limits` has the others."""
     drawn, from_oracle = params.sample.num_samples, params.oracle.num_samples
     levels, completions = params.noise.num_levels, params.illustrate.num_completions
     samples, oracle = ", sample.num_samples", ", oracle.num_samples"
@@ -172,7 +171,7 @@ def load_params(*names: str, path: str | Path = PARAMS_FILE) -> ProjectParams:
 
 
 def checked_params(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> Params:
-    """Returns `values` as Params; a UserError lists every broken rule, one a line."""
+    """Returns `values` as Params; a UserError lists every broken rule, one per line."""
     lines = list(_passwords(values).values())
     try:
         params = Params.model_validate(values)
@@ -193,9 +192,9 @@ def known_keys() -> list[str]:
 
 
 def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
-    """Returns what is wrong with the one value of dotted `key`, None when nothing is.
+    """Returns the rule that the value of dotted `key` breaks by itself, None if it keeps all.
 
-    Rules that join several keys do not count: the others may still change.
+    Rules between keys do not count, because the other values may still change.
     """
     section, _, name = key.partition(".")
     passwords = _passwords(values)
@@ -211,7 +210,7 @@ def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
 
 
 def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with each dotted key whose value is an address with a password."""
+    """A message for each dotted key whose value is an address with a password."""
     found = {}
     for section, content in values.items():
         for name, value in content.items() if isinstance(content, Mapping) else ():
@@ -220,12 +219,12 @@ def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
                 masked(text) for text in texts if isinstance(text, str) and has_password(text)
             ]
             if hidden:
-                found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
+                found[key] = f"{key} (value {hidden[0]!r}): {_password_rule(key)}"
     return found
 
 
-def _way_of(key: str) -> str:
-    """The rule, and where an address with a password belongs."""
+def _password_rule(key: str) -> str:
+    """The rule on passwords, and where an address with one belongs."""
     rule = "must not hold a password, since params.yaml is shown and stored"
     if key not in _ELSEWHERE:
         return rule

@@ -2,7 +2,7 @@
 
 Stages replace what lies there, and DVC removes it before a stage runs. So a path must be in a
 folder that belongs to the pipeline, and no path may reach into another one. The first stage,
-`source`, holds them to it before DVC removes anything; what it leaves lies at fixed places.
+`source`, checks this before DVC removes anything; its own outputs lie at fixed places.
 """
 
 import re
@@ -19,16 +19,16 @@ DVC_FILE = Path("dvc.yaml")
 PATHS = "paths"
 PLACES = ("artifacts", "reports")
 WORK_PLACE = ".work"  # neither DVC nor git looks into it
-STUDIES = "reports/sweeps"  # of the reports of sweeps, which lie in git
-SOURCE = "artifacts/source"  # of the stage `source`
+STUDIES = "reports/sweeps"  # reports of sweeps, which git tracks
+SOURCE = "artifacts/source"  # outputs of the stage `source`
 DATA_SOURCE = f"{SOURCE}/data.json"
 WEIGHTS_SOURCE = f"{SOURCE}/weights.json"
-FINGERPRINTS = "artifacts/fingerprint"  # of the stage `fingerprint`; a file for each other stage
-CHECKED = f"{SOURCE}/checked.json"  # always the same: it makes stages wait for the check
+FINGERPRINTS = "artifacts/fingerprint"  # outputs of the stage `fingerprint`, one file per stage
+CHECKED = f"{SOURCE}/checked.json"  # never changes: stages depend on it, to run after the check
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 _IGNORED = re.compile(
     r"__pycache__|mlartifacts|.*\.part|.*\.dvc|dvc\.(yaml|lock)"
-)  # by DVC, or its own
+)  # names that DVC ignores or reserves
 
 
 class PathsParams(Section):
@@ -68,13 +68,13 @@ _FOLDERS = ("reference", "previews", "figures", "plots", "toy_figures", "work")
 
 
 def load_paths(root: str | Path = ".") -> PathsParams:
-    """Reads the paths of a project and holds each against the rules, before any work starts.
+    """Reads the paths of a project and checks each, before any work starts.
 
     Args:
         root: the project's top folder.
 
     Raises:
-        UserError: lists every path that is missing, unknown, outside the pipeline's folders,
+        UserError: names every path that is missing, unknown, outside the pipeline's folders,
             behind a link, or equal to, above or below another one.
     """
     root = Path(root)
@@ -86,9 +86,9 @@ def load_paths(root: str | Path = ".") -> PathsParams:
 
 
 def refuse_users_folders(paths: PathsParams, root: str | Path = ".") -> None:
-    """Raises a UserError where a folder of the pipeline's own would replace somebody else's."""
+    """Raises a UserError where an output folder would replace one that is not the pipeline's."""
     for key in _FOLDERS:
-        if key != "work":  # it is shared: only marked folders in it are removed
+        if key != "work":  # shared: only marked folders inside it are removed
             refuse_foreign(Path(root) / getattr(paths, key))
 
 
@@ -107,12 +107,12 @@ def _single(block: Mapping[str, Any], root: Path) -> Iterator[str]:
             yield f"{PATHS}.{key}: missing; every path must be given"
         elif key not in _KEYS:
             yield f"{PATHS}.{key} (value {block[key]!r}): no such path.{nearest(key, _KEYS)}"
-        elif rule := _rule_of_words(key, block[key]) or _rule_on_disk(key, block[key], root):
+        elif rule := _rule_on_text(key, block[key]) or _rule_on_disk(key, block[key], root):
             yield f"{PATHS}.{key} (value {block[key]!r}): {rule}"
 
 
-def _rule_of_words(key: str, value: Any) -> str | None:
-    """What the text of a path breaks, None when it breaks nothing."""
+def _rule_on_text(key: str, value: Any) -> str | None:
+    """The rule that the text of a path breaks, None if it keeps all."""
     if not isinstance(value, str):
         return "must be text"
     place, *names = value.split("/")
@@ -129,12 +129,12 @@ def _rule_of_words(key: str, value: Any) -> str | None:
                 " neither '.' nor '-'"
             )
         if _IGNORED.fullmatch(name.casefold()):
-            return f"must not have '{name}' in it, which DVC ignores or has for itself"
+            return f"must not contain '{name}', a name that DVC ignores or reserves"
     return None
 
 
 def _rule_on_disk(key: str, value: str, root: Path) -> str | None:
-    """What lies at a path, or on the way to it, that it must not meet."""
+    """The rule that the files at a path, or on the way to it, break; None if they keep all."""
     top, path = root.resolve(), PurePosixPath(value)
     for parent in list(path.parents)[-2::-1]:
         if (top / parent).is_symlink():
@@ -148,12 +148,12 @@ def _rule_on_disk(key: str, value: str, root: Path) -> str | None:
 
 
 def _colliding(block: Mapping[str, Any]) -> Iterator[str]:
-    """Paths that are equal to, above or below another one, also where case does not count."""
+    """Complaints about paths equal to, above or below another one, whatever their case."""
     taken = {f"{PATHS}.{key}": block[key] for key in _KEYS if isinstance(block.get(key), str)}
     places = {name: value.casefold().split("/") for name, value in taken.items()}
     places[f"the reports of sweeps ({STUDIES})"] = STUDIES.split("/")
     for stage, place in (("source", SOURCE), ("fingerprint", FINGERPRINTS)):
-        places[f"what the stage {stage} leaves ({place})"] = place.split("/")
+        places[f"the outputs of the stage {stage} ({place})"] = place.split("/")
     names = list(places)
     for i, name in enumerate(names):
         for other in names[i + 1 :]:

@@ -1,7 +1,7 @@
-"""Settings that go into params.yaml, comments kept: published ones, and single values.
+"""Writes presets (published settings) and single values into params.yaml, and keeps its comments.
 
-A preset is a file in presets/ with the values that differ from `digits`, the default. Sections and
-keys of the user's own machine (base, track, data.root, data.mirrors) are left as they are.
+A preset is a file in presets/ with the values that differ from `digits`, the default. It leaves
+alone what belongs to the user's machine: base, track, data.root, data.mirrors.
 """
 
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ def preset_names() -> list[str]:
 
 
 def preset_values(name: str) -> dict[str, Any]:
-    """Returns all values that a preset sets, by dotted key, those of the default below its own.
+    """Returns all values that a preset sets, by dotted key: its own over those of the default.
 
     Raises:
         UserError: no such preset.
     """
-    _known(name)
+    _check_name(name)
     return {
         f"{section}.{key}": value
         for preset in dict.fromkeys((DEFAULT, name))
@@ -52,12 +52,12 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
         path: the file.
 
     Returns:
-        A line for each value that changed.
+        One line per value that changed.
 
     Raises:
         UserError: no such preset, or the result would break a rule; the file is then untouched.
     """
-    _known(name)
+    _check_name(name)
     document = _sections(path)
     for preset in dict.fromkeys((DEFAULT, name)):
         for section, values in read_commented(FOLDER / f"{preset}.yaml").items():
@@ -77,7 +77,7 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
         path: the file.
 
     Returns:
-        A line for each value that changed.
+        One line per value that changed.
 
     Raises:
         UserError: no such key, or the result would break a rule; the file is then untouched.
@@ -87,14 +87,14 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
     return _checked_write(path, document, values)
 
 
-def _known(name: str) -> None:
+def _check_name(name: str) -> None:
     if name not in preset_names():
         choices = ", ".join(preset_names())
         raise UserError(f"no preset '{name}'; there are {choices}.{nearest(name, preset_names())}")
 
 
 def set_known(document: Any, values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> None:
-    """Sets dotted keys of params.yaml in a document; rules are the caller's to check.
+    """Sets dotted keys of params.yaml in a document, and leaves the rules to the caller.
 
     Raises:
         UserError: no such key.
@@ -109,7 +109,7 @@ def set_known(document: Any, values: Mapping[str, Any], path: str | Path = PARAM
 
 
 def _sections(path: str | Path) -> Any:
-    """Reads params.yaml with its comments, every section a mapping that values can go into."""
+    """Reads params.yaml with its comments, and checks that each section can take values."""
     document = read_commented(path)
     for section in dict.fromkeys(key.partition(".")[0] for key in known_keys()):
         if not isinstance(document.get(section), dict):

@@ -1,35 +1,35 @@
-"""CelebA as it is handed out: where the images and the list of its splits lie.
+"""Where CelebA's aligned images and the list of its splits lie.
 
-The aligned images, of the authors, of torchvision or of Kaggle, whose archive has the folder
-img_align_celeba twice, one in the other, and the list as a table with commas.
+It is known as the authors, torchvision and Kaggle distribute it. Kaggle's archive nests the folder
+img_align_celeba in another of that name, and its list is a CSV table.
 """
 
 import os
 from pathlib import Path
 
 from ncsn.base.errors import UserError
-from ncsn.data.listing import IMAGE_SUFFIXES, unreadable
+from ncsn.data.listing import IMAGE_SUFFIXES, is_file, is_folder, unreadable
 
 TRAIN, VALIDATION, TEST = "0", "1", "2"
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
 _IMAGES = "img_align_celeba"
-_LISTS = "Eval"  # of the authors, beside the folder that the images' folder lies in
+_LISTS = "Eval"  # the authors', beside the parent folder of the images
 
 
 def image_folder(path: Path) -> Path:
-    """Returns `path`, or the folder img_align_celeba in it where it has no images itself."""
-    while (path / _IMAGES).is_dir() and not _has_images(path):
+    """Returns `path` or, if it holds no images itself, the folder img_align_celeba inside it."""
+    while is_folder(path / _IMAGES) and not _has_images(path):
         path = path / _IMAGES
     return path
 
 
 def partition_file(images: Path) -> Path | None:
-    """Returns the list of the splits: in the images' folder or up to two folders above it."""
+    """Returns the list of the splits, from the images' folder or up to two folders above."""
     above = images.absolute()
     for folder in (above, *above.parents[:2]):
         for name in PARTITIONS:
             for path in (folder / name, folder / _LISTS / name):
-                if path.is_file():
+                if is_file(path):
                     return path
     return None
 
@@ -38,7 +38,7 @@ def read_partition(path: Path) -> dict[str, str]:
     """Returns TRAIN, VALIDATION or TEST by the file name of each image.
 
     Raises:
-        UserError: not a list of them, or it names an image twice.
+        UserError: the file is not such a list, or it names an image twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -1,7 +1,7 @@
-"""One image file to bytes. What is lost on the way is counted by kind.
+"""Decodes image files to uint8, and counts by kind what is lost on the way.
 
-Only the formats below are opened, known by content: Pillow's others include PostScript, which a
-second program interprets.
+The content decides the format, and only those below are opened: Pillow would hand others, such as
+PostScript, to a second program.
 """
 
 import re
@@ -16,14 +16,14 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from ncsn.base.errors import UserError
 from ncsn.data.listing import IMAGE_SUFFIXES, unreadable
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")  # GIF: under a name of the others
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")  # GIF, if named like another
 _GREY_MODES = ("1", "L", "LA")
 _COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _CONVERTED = {"P": "palette", "PA": "palette", "CMYK": "CMYK", "YCbCr": "YCbCr"}
-_HEAD = 512  # bytes that hold what is asked of a header
+_HEAD = 512  # bytes, enough for the fields of a header that are read
 _BITS_PER_SAMPLE = 258  # TIFF's tag
 _LFS = b"version https://git-lfs"
-# what Pillow raises depends on where a file is broken
+# Pillow raises one of these, depending on where a file is broken
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError),
     *(OverflowError, struct.error, Image.DecompressionBombError),
@@ -33,16 +33,16 @@ _BROKEN = (
 def read_image(path: Path, converted: Counter[str], *, grey: bool) -> np.ndarray:
     """Reads an image file as uint8, shape (H, W, 1) if `grey`, else (H, W, 3).
 
-    Transparency is dropped, EXIF rotation applied, other colour spaces become RGB, and of several
-    frames the first is taken.
+    Transparency is dropped, EXIF rotation applied, other colour spaces become RGB, and only the
+    first of several frames is read.
 
     Args:
         path: the file.
         converted: counts each of these, by kind.
-        grey: whether all images of the source are.
+        grey: whether all images of the source are grey.
 
     Raises:
-        UserError: not an image, damaged, or with more than 8 bits a channel.
+        UserError: the file is no image, is damaged, or has more than 8 bits per channel.
     """
     with _file(path) as file:
         try:
@@ -58,7 +58,7 @@ def read_image(path: Path, converted: Counter[str], *, grey: bool) -> np.ndarray
 
 
 def is_grey(path: Path) -> bool:
-    """Whether an image file has no colours, by its header; errors as `read_image`."""
+    """Returns whether an image is grey, by its header; raises what `read_image` raises."""
     with _file(path) as file:
         try:
             with Image.open(file, formats=FORMATS) as image:
@@ -69,9 +69,9 @@ def is_grey(path: Path) -> bool:
 
 
 def _losses(image: Image.Image, grey: bool) -> list[str]:
-    """Kinds of what gets lost or changed in an image."""
+    """Kinds of loss and change when an image is read."""
     kinds = []
-    # Pillow's own way to ask: formats without frames lack the attribute
+    # as Pillow's manual has it: formats without frames do not have the attribute
     if getattr(image, "is_animated", False):
         kinds.append("image(s) with several frames (first taken)")
     if image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
@@ -88,20 +88,20 @@ def _losses(image: Image.Image, grey: bool) -> list[str]:
 
 
 def _is_transparent_palette(image: Image.Image) -> bool:
-    """Pillow warns when it is asked for RGB of these; the colours are the same both ways."""
+    """Pillow warns when it converts these straight to RGB; by RGBA the colours are the same."""
     return image.mode == "P" and image.has_transparency_data
 
 
 def _check_depth(image: Image.Image, path: Path, file: BinaryIO) -> None:
-    # Pillow clips 16-bit grey to 255 when it converts, and drops half of 16-bit colour unasked
+    # Pillow clips 16-bit grey to 255, and silently drops the low byte of 16-bit colour
     bits = _bits(image, file)
     if image.mode not in (*_GREY_MODES, *_COLOUR_MODES) or bits > 8:
         found = f"{bits} bits" if bits > 8 else f"mode {image.mode}"
-        raise UserError(f"{path}: has {found}; images must have 8 bits a channel, grey or RGB")
+        raise UserError(f"{path}: has {found}; images must have 8 bits per channel, grey or RGB")
 
 
 def _bits(image: Image.Image, file: BinaryIO) -> int:
-    """Bits of a channel as the file has them; Pillow tells what it makes of them."""
+    """Bits per channel in the file; Pillow's mode has those after its own conversion."""
     if image.format == "TIFF":
         return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,)))  # type: ignore[attr-defined]
     if image.format not in ("PNG", "PPM"):
@@ -112,9 +112,9 @@ def _bits(image: Image.Image, file: BinaryIO) -> int:
     file.seek(here)
     if image.format == "PNG":
         return head[24]
-    words = re.sub(rb"#[^\n]*", b" ", head).split()  # P6 width height largest
-    has_largest = words[0] not in (b"P1", b"P4")
-    return int(words[3]).bit_length() if has_largest else 1
+    fields = re.sub(rb"#[^\n]*", b" ", head).split()  # P6 width height largest
+    has_largest = fields[0] not in (b"P1", b"P4")
+    return int(fields[3]).bit_length() if has_largest else 1
 
 
 def _file(path: Path) -> BinaryIO:

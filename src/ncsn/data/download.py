@@ -1,8 +1,11 @@
-"""Files of public data sets: looked for in data.root first, else downloaded; known by their hash.
+"""Public files, known by their hash: used where they lie already, else downloaded.
 
 A download goes to .NAME.part, which survives a kill and is resumed, and gets its name once its
-hash is right. `transfer` speaks to servers; `sources` says which files there are.
+hash is right. `transfer` speaks to servers; `sources` says which files a data set has.
 """
+
+# Not pooch: it starts again where a connection breaks, so that a slow line never gets CIFAR-10's
+# 170 MB, leaves tmpXXXX behind when killed, and does not know a .gz by the hash of its content.
 
 import contextlib
 import gzip
@@ -16,6 +19,7 @@ from typing import Literal, NamedTuple
 from filelock import FileLock
 
 from ncsn.base.errors import UserError
+from ncsn.data.listing import is_file, unreadable
 from ncsn.data.readers import GZIP_MAGIC
 from ncsn.data.transfer import check_address, disk_errors, reason_incomplete
 
@@ -23,7 +27,7 @@ TIMEOUT_SEC = 30.0
 
 
 class RemoteFile(NamedTuple):
-    """A file of a public data set.
+    """A public file.
 
     Attributes:
         name: its name on every mirror.
@@ -39,22 +43,25 @@ class RemoteFile(NamedTuple):
 
 def fetched_files(
     files: Sequence[RemoteFile],
-    data_set: str,
+    subfolder: str,
     root: str | Path,
     mirrors: Sequence[str],
     timeout_sec: float = TIMEOUT_SEC,
+    *,
+    otherwise: str = "give an address in data.mirrors",
 ) -> list[Path]:
     """Returns where each file lies, after downloading those that are not there yet.
 
-    A file is looked for in ROOT/DATA_SET and in ROOT, under its name and, where the hash is of the
-    content, without .gz. Downloads land in ROOT/DATA_SET.
+    A file is looked for in ROOT/SUBFOLDER and in ROOT, under its name and, where the hash is of
+    the content, without .gz. Downloads land in ROOT/SUBFOLDER.
 
     Args:
-        files: the files of the data set.
-        data_set: its name, that of the subfolder.
+        files: what is needed.
+        subfolder: of the files, which bears the name of their data set.
         root: folder of all data sets.
         mirrors: addresses of folders, tried in this order.
         timeout_sec: longest silence of a server, in seconds.
+        otherwise: what a user without network can do besides putting the files there.
 
     Returns:
         A path for each file, in the order of `files`.
@@ -66,12 +73,18 @@ def fetched_files(
     """
     for mirror in mirrors:
         check_address(mirror)
-    found = [_local_file(file, data_set, Path(root)) for file in files]
-    missing = [file for file, path in zip(files, found, strict=True) if path is None]
-    return [
-        path or _downloaded(file, data_set, Path(root), mirrors, timeout_sec, missing)
-        for file, path in zip(files, found, strict=True)
-    ]
+    folders = Path(root) / subfolder, Path(root)
+    found = [_local_file(file, folders) for file in files]
+    missing = [file.name for file, path in zip(files, found, strict=True) if path is None]
+    try:
+        return [
+            path or _downloaded(file, folders, mirrors, timeout_sec)
+            for file, path in zip(files, found, strict=True)
+        ]
+    except _Unreachable as error:
+        raise UserError(
+            f"{error}\nPut {', '.join(missing)} into {folders[0]}, or {otherwise}"
+        ) from None
 
 
 def file_hash(path: Path, hash_of: Literal["file", "content"]) -> str:
@@ -88,19 +101,23 @@ def file_hash(path: Path, hash_of: Literal["file", "content"]) -> str:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         return "none, it is not a whole gzip file"
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None
 
 
-def _local_file(file: RemoteFile, data_set: str, root: Path) -> Path | None:
+class _Unreachable(Exception):
+    """No mirror gave a file; the message has each address with its reason."""
+
+
+def _local_file(file: RemoteFile, folders: Sequence[Path]) -> Path | None:
     names = [file.name]
     if file.hash_of == "content":
         names.append(file.name.removesuffix(".gz"))
-    for path in (folder / name for folder in (root / data_set, root) for name in names):
-        if path.is_file():
+    for path in (folder / name for folder in folders for name in names):
+        if is_file(path):
             found = file_hash(path, file.hash_of)
             if found != file.sha256:
                 raise UserError(
-                    f"{path}: is not the {file.name} of {data_set}: SHA-256 of the "
+                    f"{path}: is not the {file.name} that is needed: SHA-256 of the "
                     f"{file.hash_of} must be {file.sha256}, found {found}. Move it away, and it "
                     "is downloaded"
                 )
@@ -109,21 +126,17 @@ def _local_file(file: RemoteFile, data_set: str, root: Path) -> Path | None:
 
 
 def _downloaded(
-    file: RemoteFile,
-    data_set: str,
-    root: Path,
-    mirrors: Sequence[str],
-    timeout_sec: float,
-    missing: Sequence[RemoteFile],
+    file: RemoteFile, folders: Sequence[Path], mirrors: Sequence[str], timeout_sec: float
 ) -> Path:
-    target = root / data_set / file.name
+    """Downloads a file into the first of the folders, once for all processes that want it."""
+    target = folders[0] / file.name
     part = target.with_name(f".{file.name}.part")
     lock = FileLock(target.with_name(f".{file.name}.lock"))
     with contextlib.ExitStack() as stack:
         with disk_errors(part):
             target.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock)
-        if path := _local_file(file, data_set, root):  # by another process, meanwhile
+        if path := _local_file(file, folders):  # another process has downloaded it meanwhile
             return path
         reasons = []
         for mirror in mirrors:
@@ -133,11 +146,9 @@ def _downloaded(
                 os.replace(part, target)
                 return target
             reasons.append(f"  {address}: {reason}")
-    raise UserError(
-        f"{data_set}: {file.name} is neither in {target.parent} nor in {root}, and could not be "
-        "downloaded:\n" + "\n".join(reasons) + f"\nPut {', '.join(f.name for f in missing)} into "
-        f"{target.parent}, or give an address in data.mirrors"
-    )
+    searched = " nor in ".join(map(str, folders))
+    head = f"{file.name} is neither in {searched}, and could not be downloaded:"
+    raise _Unreachable("\n".join([head, *reasons]))
 
 
 def _reason_against(address: str, part: Path, file: RemoteFile, timeout_sec: float) -> str | None:

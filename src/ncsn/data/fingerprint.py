@@ -1,7 +1,7 @@
-"""Fingerprints of the files that decide results and that git and DVC do not know.
+"""Fingerprints of the user's files that decide results, and that neither git nor DVC tracks.
 
-Content decides: a file that was touched or copied is the same file. What was read is remembered
-with sizes and times, so that only changed files are read again; without that memory all are.
+The content counts: a file that was touched or copied is the same file. Hashes are kept
+with sizes and times, so that only changed files are read again; without them all are read.
 """
 
 import hashlib
@@ -22,20 +22,20 @@ from ncsn.config.params import DataParams, ReferenceParams
 from ncsn.data import celeba
 from ncsn.data.listing import File, file_entry, listed, unreadable
 
-_THREADS, _CHUNK = 2, 250  # two wait for a disk together; more only contend on small files
+_THREADS, _CHUNK = 2, 250  # two threads keep a disk busy; with more, small files are slower
 _WHOLE = 1 << 20  # bytes up to which a file is read in one piece
-_SETTLED_NS = 2_000_000_000  # a change so soon after another may leave the times as they were
+_SETTLED_NS = 2_000_000_000  # within this time a second change may leave the times equal
 
 
 def data_fingerprint(params: DataParams, memory: Path) -> dict[str, Any]:
-    """Returns what tells the user's images from any others; empty for data known by hash.
+    """Returns a fingerprint of the user's images; empty for data that are known by their hash.
 
-    It changes with names and content of images, with what lies beside them, and with CelebA's
-    list of splits. It holds no place and no time.
+    It changes with the names and the content of images, with the names of other files beside
+    them, and with CelebA's list of splits. It does not depend on the folder's place or on times.
 
     Args:
         params: which data.
-        memory: a file that is made, and that may be deleted.
+        memory: a file for what was read; it may be deleted at any time.
 
     Raises:
         UserError: data.path is missing, or something in it cannot be read.
@@ -54,7 +54,10 @@ def data_fingerprint(params: DataParams, memory: Path) -> dict[str, Any]:
 
 
 def weights_fingerprint(params: ReferenceParams, memory: Path) -> dict[str, Any]:
-    """Returns what tells the user's weights from any others; empty without; as the data's."""
+    """Returns a fingerprint of the user's Inception weights; empty where the user gives none.
+
+    Arguments and errors are those of `data_fingerprint`, with reference.weights_path.
+    """
     if params.extractor != "inception-v3-compat" or params.weights_path is None:
         return {}
     path = existing("reference.weights_path", params.weights_path, "file")
@@ -68,7 +71,7 @@ def _file_fingerprint(path: Path, memory: Path) -> dict[str, Any]:
 
 
 def _folder_fingerprint(root: Path, memory: Path) -> dict[str, Any]:
-    """Of other files than images the name counts alone: it is told, and nothing is read."""
+    """Other files than images count by name alone, as `prepare` only counts them."""
     found = listed(root)
     images = [file for file in found.files if file.is_image]
     others = [file.name for file in found.files if not file.is_image]
@@ -81,7 +84,7 @@ def _folder_fingerprint(root: Path, memory: Path) -> dict[str, Any]:
 
 
 def _contents(root: Path, files: Sequence[File], memory: Path) -> list[str]:
-    """SHA-256 of each file, in their order."""
+    """SHA-256 of each file, in the order of `files`; writes the memory if a file was read."""
     begin, known = time.time_ns(), _remembered(memory, root)
     changed = [file for file in files if known.get(file.name, [])[:3] != _state(file)]
     if not changed:
@@ -90,7 +93,7 @@ def _contents(root: Path, files: Sequence[File], memory: Path) -> list[str]:
     hashes = {file.name: fresh.get(file.name) or known[file.name][3] for file in files}
     settled = [file for file in files if file.times[1] < begin - _SETTLED_NS]
     remembered = {file.name: [*_state(file), hashes[file.name]] for file in settled}
-    with whole_file(memory) as partial:  # in one line: several times faster than for people
+    with whole_file(memory) as partial:  # without indents: several times faster
         partial.write_text(json.dumps({"root": str(root.absolute()), "files": remembered}))
     return list(hashes.values())
 
@@ -102,7 +105,7 @@ def _state(file: File) -> list[int]:
 def _remembered(memory: Path, root: Path) -> Mapping[str, list[Any]]:
     if not memory.exists():
         return {}
-    with suppress(UserError):  # a broken memory is none
+    with suppress(UserError):  # a broken memory counts as none
         value = read_record(memory, FilesRecord)
         if value.get("root") == str(root.absolute()):
             files: dict[str, list[Any]] = value["files"]
@@ -111,7 +114,7 @@ def _remembered(memory: Path, root: Path) -> Mapping[str, list[Any]]:
 
 
 def _hashed(root: Path, files: Sequence[File]) -> dict[str, str]:
-    """SHA-256 by name, read in a few threads: they wait for the disk, or the network, together."""
+    """SHA-256 by name, read in two threads, because most of the time is waiting for the disk."""
     from tqdm import tqdm  # imported here because most runs have nothing to read
 
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]

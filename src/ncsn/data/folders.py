@@ -1,6 +1,6 @@
 """Folders of images: the user's own, with or without classes and splits, and CelebA.
 
-Files are listed and their headers read first; pixels are read one image at a time, when asked for.
+Files are listed and their headers read first; pixels are read later, one image at a time.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ def read_folder(path: str | Path) -> RawSplits:
 
     Subfolders `train` and `test` are the splits, where both exist (see `split_folders`). Within a
     split, subfolders are classes, numbered in the order of their names; without any, there are no
-    labels. Files and folders whose name starts with a dot are left out, other files counted.
-    Images are grey if all of them are, else RGB.
+    labels. Files and folders whose names start with a dot are left out; other files are counted.
+    All images are grey if each of them is, else RGB.
 
     Raises:
-        UserError: a folder that cannot be read, unclear splits, no images, images both beside and
-            in class folders, a class that only `test` has, or an image that cannot be read.
+        UserError: a folder or an image cannot be read, splits are unclear, there are no images,
+            some images lie beside class folders, or only `test` has a class.
     """
     root = Path(path)
     found, remarks = listed(root), Remarks()
@@ -71,8 +71,8 @@ def read_celeba(path: str | Path) -> RawSplits:
     The validation split is in neither. Without the list there is no test split.
 
     Raises:
-        UserError: a folder that cannot be read, no images, or an image that the list does not
-            name.
+        UserError: a folder cannot be read, there are no images, or the list does not name one of
+            them.
     """
     root = celeba.image_folder(Path(path))
     found, remarks = listed(root), Remarks()
@@ -92,7 +92,7 @@ def read_celeba(path: str | Path) -> RawSplits:
         raise UserError(f"{partition}: does not name {unnamed[0].name}, which is in {root}")
     if absent := len(splits) - len(files):
         among = f"{absent:,} of the {len(splits):,} images that {partition.name} names"
-        remarks.sentences.append(f"not there: {among}")
+        remarks.sentences.append(f"missing: {among}")
     parts = {
         part: [file for file in files if splits[file.name] == part]
         for part in (celeba.TRAIN, celeba.VALIDATION, celeba.TEST)
@@ -106,7 +106,7 @@ def read_celeba(path: str | Path) -> RawSplits:
 
 
 def _images(found: Listing, remarks: Remarks) -> list[File]:
-    """The images of a listing; all else is counted."""
+    """The images of a listing; everything else is counted in `remarks`."""
     images = [file for file in found.files if file.is_image]
     remarks.passed_over.update(found.passed_over)
     for file in found.files:
@@ -132,7 +132,7 @@ def _filled(images: Sequence[File]) -> list[str]:
 
 
 def _grouped(images: Sequence[File], depth: int) -> _Groups:
-    """Images by the part `depth` of their path, in their order; loose ones under ""."""
+    """Images by part number `depth` of their path, in their order; those without it under ""."""
     groups: _Groups = {}
     for image in images:
         parts = image.name.split("/", depth + 1)

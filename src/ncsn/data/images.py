@@ -1,7 +1,7 @@
-"""Images before `prepare` has chosen, cropped and resized them: a list that reads one at a time.
+"""Images of a source as a list that reads one at a time, and their cropping and resizing.
 
-A folder of photographs may be larger than memory, so nothing is read before it is asked for, and
-each image is cropped and resized as it arrives.
+A folder of photographs may be larger than memory, so each image is read only when it is needed,
+and is cropped and resized at once.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from ncsn.data.split import Split
 
 
 class ImageList(NamedTuple):
-    """Images that are read when asked for.
+    """Images that are read one at a time, on demand.
 
     Attributes:
         num_images: how many there are.
         image: reads image i, uint8, shape (H, W, C); sizes may differ between images.
-        name: says which image i is, for messages.
+        name: names image i in messages.
         labels: class of each image, int64, shape (num_images,), or None.
     """
 
@@ -33,7 +33,7 @@ class ImageList(NamedTuple):
 
 
 class RawSplits(NamedTuple):
-    """What a source has: its own test split, or None where data.test_fraction makes one.
+    """Images of a source; `test` is None where data.test_fraction decides what is held out.
 
     `remarks` grow while the images are read.
     """
@@ -59,7 +59,7 @@ def fitted_split(
     """Reads the images `indices`, crops and resizes each, and stacks them.
 
     Args:
-        images: where they come from.
+        images: all images of the source.
         indices: which images, int64, shape (N,), N >= 1.
         center_crop: side of the central square in pixels; None keeps the whole image.
         image_size: side after resizing in pixels; None keeps the size.
@@ -102,7 +102,7 @@ def fitted(
         image: uint8, shape (H, W, C), C 1 or 3.
         center_crop: side in pixels, or None.
         image_size: side in pixels, or None.
-        name: says which image it is, for messages.
+        name: names the image in messages.
 
     Returns:
         uint8, shape (image_size, image_size, C) where image_size is given.

@@ -1,7 +1,7 @@
-"""Classes of images: which labels a classifier can be made of, the rule that `prepare` tells.
+"""Checks that the classifier of the section reference can be trained on the labels of the images.
 
-The classifier is trained after everything is prepared, perhaps after a day of training the score
-network, so its rule is checked wherever the labels are at hand before.
+It may be trained a day after `prepare`, beside the score network, so its rule is checked as soon
+as the labels are known.
 """
 
 import numpy as np
@@ -18,21 +18,21 @@ _RENUMBER = "renumber both splits together with np.unique(labels, return_inverse
 
 
 def check_labels(extractor: str, train: np.ndarray | None, test: np.ndarray | None) -> None:
-    """Makes sure that the feature extractor can be made of the labels of both splits.
+    """Raises a UserError if the feature extractor cannot be trained on these labels.
 
     Args:
         extractor: value of reference.extractor; only the classifier needs labels.
         train: class of each training image, (N,) integers, or None.
-        test: class of each held-out image, in that form.
+        test: class of each held-out image, in the same form.
 
     Raises:
         UserError: a split has no labels, or they are not the classes 0 to K-1, 2 <= K <= 1000,
-            each with an image in the train split.
+            each with at least one image in the train split.
     """
     if extractor != CLASSIFIER:
         return
     num_classes = class_count(train)
-    largest = int(_known(test, "test").max())
+    largest = int(_valid(test, "test").max())
     if largest >= num_classes:
         raise UserError(
             f"labels of the test split: class {largest} is not among the {num_classes} classes of "
@@ -41,12 +41,12 @@ def check_labels(extractor: str, train: np.ndarray | None, test: np.ndarray | No
 
 
 def class_count(train: np.ndarray | None) -> int:
-    """Returns the number of classes K of a train split; errors as `check_labels`."""
-    found = np.unique(_known(train, "train"))
+    """Returns the number of classes K of a train split; raises what `check_labels` raises."""
+    found = np.unique(_valid(train, "train"))
     if len(found) < 2:
         raise UserError(
             "labels of the train split: a classifier needs at least 2 classes, found only class "
-            f"{found[0]}; give labels of more, {_OTHERWISE}"
+            f"{found[0]}; add images of another class, {_OTHERWISE}"
         )
     gaps = np.setdiff1d(np.arange(found[-1] + 1), found)
     if len(gaps):
@@ -57,8 +57,8 @@ def class_count(train: np.ndarray | None) -> int:
     return len(found)
 
 
-def _known(labels: np.ndarray | None, split: str) -> np.ndarray:
-    """Labels that are there and within 0 to 999."""
+def _valid(labels: np.ndarray | None, split: str) -> np.ndarray:
+    """The labels, once they exist and lie within 0 to 999."""
     if labels is None:
         raise UserError(
             f"reference.extractor (value '{CLASSIFIER}'): needs labels, and the {split} split has "

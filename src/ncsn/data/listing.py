@@ -1,7 +1,7 @@
-"""What a folder of the user's holds: one walk for the readers and for the stage that watches it.
+"""Lists a folder of the user's, for the readers of images and for the stage that watches it.
 
-Only names and states are read here, never content. Names that start with a dot are left out, as
-`ls` does.
+Only names, sizes and times are read here, never content. Names that start with a dot are left out,
+as `ls` does.
 """
 
 import os
@@ -18,7 +18,7 @@ IMAGE_SUFFIXES = (
     *(".tif", ".tiff", ".ppm", ".pgm"),
 )
 BROKEN_LINK = "broken link(s)"
-ROUND_LINK = "link(s) to a folder around them"
+ROUND_LINK = "link(s) to a folder that contains them"
 NO_FILE = "special file(s)"
 
 
@@ -28,8 +28,8 @@ class File(NamedTuple):
     Attributes:
         name: its path below the folder, with `/` between the parts.
         size: in bytes.
-        times: of the last change of its content and of its state, in nanoseconds.
-        is_linked: it, or a folder on the way to it, is a link.
+        times: mtime and ctime, in nanoseconds: the last changes of content and of status.
+        is_linked: whether it, or a folder on the way to it, is a link.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Listing(NamedTuple):
     Attributes:
         files: in the order of their paths, part by part.
         folders: their names, in the same order.
-        passed_over: what is neither: how many of each kind.
+        passed_over: how many there are of what is neither, by kind.
     """
 
     files: list[File]
@@ -57,7 +57,7 @@ class Listing(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """A folder on the way; `around` are the devices and inodes of those that it lies in."""
+    """A folder to be listed; `around` has device and inode of itself and of all around it."""
 
     name: str
     is_linked: bool
@@ -68,7 +68,7 @@ def listed(root: str | Path) -> Listing:
     """Lists all files below `root`. Links are followed, but not into a folder that they lie in.
 
     Raises:
-        UserError: a folder or the state of a file cannot be read; the message names it.
+        UserError: a folder or the status of a file cannot be read; the message names it.
     """
     listing = Listing([], [], Counter())
     state = _state(Path(root))
@@ -85,10 +85,20 @@ def listed(root: str | Path) -> Listing:
 
 
 def file_entry(path: str | Path) -> File:
-    """Returns the entry of one file under its own name; UserError names one not to be read."""
+    """Returns the entry of a single file; a UserError names one that cannot be read."""
     path = Path(path)
     state = _state(path)
     return File(path.name, state.st_size, (state.st_mtime_ns, state.st_ctime_ns), False)
+
+
+def is_file(path: Path) -> bool:
+    """Returns whether there is a file; a UserError where the system does not let us know."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether there is a folder; errors as `is_file`."""
+    return stat.S_ISDIR(_mode(path))
 
 
 def _inside(root: Path, folder: _Folder, passed_over: Counter[str]) -> Iterator[File | _Folder]:
@@ -123,8 +133,18 @@ def _inside(root: Path, folder: _Folder, passed_over: Counter[str]) -> Iterator[
 
 
 def unreadable(path: str | Path, error: OSError) -> UserError:
-    """Returns the complaint about a file or folder that the system does not let us read."""
+    """Returns the error that names a file or folder that cannot be read, and the reason."""
     return UserError(f"{path}: cannot be read ({error.strerror})")
+
+
+def _mode(path: Path) -> int:
+    """Type and permissions of a file, 0 where there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _state(path: Path) -> os.stat_result:

@@ -1,6 +1,7 @@
-"""From a data set by name to the two splits and the summary that all other stages stand on.
+"""Makes the two splits and the summary, from which all other stages start.
 
-`sources` gives the images, `images` crops, resizes and stacks them, `statistics` describes them.
+`sources` gives the images of a data set by name, `images` crops, resizes and stacks them,
+`statistics` describes them.
 """
 
 import hashlib
@@ -20,14 +21,14 @@ from ncsn.data.statistics import pairwise_distances, split_summary
 
 
 class PreparedData(NamedTuple):
-    """What `prepare` leaves.
+    """What `prepare` returns.
 
     Attributes:
         train: images that are trained on.
         test: images held out.
         summary: name, count, shape, pixel statistics (0..255) and content hash of each split, and
             the largest and median Euclidean distance between training images (pixels in [0, 1]);
-            `notices`, where there are any: what was passed over or converted, a line for each.
+            `notices`, where there are any: lines about what was passed over or converted.
     """
 
     train: Split
@@ -45,16 +46,16 @@ def prepare(params: DataParams, seed: int, extractor: str | None = None) -> Prep
     Args:
         params: the section data.
         seed: as above.
-        extractor: value of reference.extractor that the labels must serve (see `labels`), told
-            before any image is read; None asks nothing of them.
+        extractor: value of reference.extractor, which the labels must suit (see `labels`), checked
+            before any image is read; None checks nothing.
 
     Returns:
         Both splits and their summary.
 
     Raises:
-        UserError: the data cannot be had or read (see `sources`), images differ in size, a split
-            would have fewer than 2 images, num_train or num_test exceeds what there is, or the
-            labels do not serve the extractor.
+        UserError: the data cannot be found or read (see `sources`), images differ in size, a split
+            would have fewer than 2 images, num_train or num_test exceeds the images there are,
+            or the labels do not suit the extractor.
     """
     raw = SOURCES[params.name](params)
     held_out = None if raw.test else _held_out(raw.train, params, seed)
@@ -137,6 +138,6 @@ def _subset(
 
 
 def _random_indices(count: int, num: int, seed: int, purpose: str) -> np.ndarray:
-    """`num` different indices below `count`, rising, drawn from (seed, "data", purpose)."""
+    """`num` different indices below `count`, in order, drawn from (seed, "data", purpose)."""
     order = torch.randperm(count, generator=generator(seed, "data", purpose))
     return order[:num].sort().values.numpy()

@@ -1,8 +1,8 @@
 """Readers of the file formats of data sets: IDX, CIFAR's binary archive, .npz.
 
-All give uint8 images (N,H,W,C) and int64 labels, and name the file that is malformed. None
-unpickles and none writes files: archive members are read in place. None reads on where a file
-gives more than its header says or than the format can hold. `folders` reads folders.
+All return uint8 images (N,H,W,C) and int64 labels, and name a malformed file. None unpickles, and
+none writes files: archive members are read in place. None reads more than the header declares and
+the format allows. `folders` reads folders.
 """
 
 import gzip
@@ -27,7 +27,7 @@ _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_ROW = 1 + math.prod(_CIFAR_SHAPE)  # the label, then the planes
 _CIFAR_BATCH = 10_000
 _CIFAR_LIMIT = 2**28  # bytes; the archive's content has 184,380,000
-# What tarfile raises depends on where an archive is broken.
+# tarfile raises one of these, depending on where an archive is broken
 _BROKEN_TAR = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, OverflowError)
 _CIFAR_FOLDER = "cifar-10-batches-bin"
 _CIFAR_TRAIN = [f"{_CIFAR_FOLDER}/data_batch_{number}.bin" for number in range(1, 6)]
@@ -41,7 +41,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         uint8, of the shape that the file declares.
 
     Raises:
-        UserError: truncated, not IDX, another element type than bytes, or of a wrong length.
+        UserError: the file is not IDX, holds other elements than bytes, or is cut or too long.
     """
     with opened(path, None) as file:
         size = os.fstat(file.fileno()).st_size
@@ -74,8 +74,8 @@ def read_cifar10(path: str | Path) -> tuple[Split, Split]:
     Only the six batch files are read, by their exact names, into memory; nothing is extracted.
 
     Raises:
-        UserError: not a whole archive, or a batch missing, doubled, not a regular file or of a
-            wrong length.
+        UserError: the archive is cut, or a batch is missing, there twice, not a regular file or of
+            a wrong length.
     """
     batches: dict[str, np.ndarray] = {}
     try:
@@ -107,8 +107,9 @@ def read_npz_splits(path: str | Path) -> tuple[Split, Split | None]:
         Train and test split; the second is None where the archive holds one array.
 
     Raises:
-        UserError: not a .npz archive, pickled objects, none of the names, images that are not
-            uint8 of shape (N, H, W[, C]) with C 1 or 3, or labels that are not N integers.
+        UserError: the file is no .npz archive, holds pickled objects under these names or none of
+            them, its images are not uint8 of shape (N, H, W[, C]) with C 1 or 3, or its labels
+            are not N integers.
     """
     try:
         with opened(path, None) as file:
@@ -154,7 +155,7 @@ def _npz_split(
 
 
 def _check_images(archive: Archive, name: str, path: str | Path) -> None:
-    """By the header alone, so that what is refused is never read."""
+    """Checks the header alone, so that nothing is read that will be refused."""
     dtype, shape = archive.header(name)[:2]
     if dtype != np.uint8 or len(shape) not in (3, 4):
         raise UserError(
@@ -181,7 +182,7 @@ def _check_labels(archive: Archive, name: str, count: int, path: str | Path) -> 
 def _idx_array(
     stream: BinaryIO | gzip.GzipFile, path: str | Path, size: int, is_gzip: bool
 ) -> np.ndarray:
-    """The array of an IDX stream whose file has `size` bytes."""
+    """Reads the array of an IDX stream; its file has `size` bytes."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[3] == 0:
         raise UserError(f"{path}: not an IDX file, {described(start + stream.read(64))}")
@@ -205,7 +206,7 @@ def _idx_array(
 
 
 class _Bounded(gzip.GzipFile):
-    """A gzip file that ends with an error beyond what CIFAR-10 can have."""
+    """A gzip file that raises an error beyond the size of CIFAR-10."""
 
     def read(self, size: int | None = -1) -> bytes:
         """Reads up to `size` bytes."""

@@ -1,4 +1,4 @@
-"""What `prepare` says of a user's data besides the images: passed over, converted, noteworthy."""
+"""What `prepare` reports about the user's data: passed over, converted, and whatever else."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Remarks:
     """Counts by kind, which grow while images are read, and whole sentences.
 
-    A kind reads as `.gif`, or as `broken link(s)`: the brackets go with the count.
+    A kind is written as `.gif` or as `broken link(s)`, where `(s)` becomes singular or plural.
     """
 
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -16,7 +16,7 @@ class Remarks:
     sentences: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """Returns a line for each sort of remark that there is.
+        """Returns the lines of the report.
 
         >>> Remarks(Counter({".gif": 12, "broken link(s)": 1})).lines()
         ['passed over: 12 .gif, 1 broken link']

@@ -1,4 +1,4 @@
-"""A split of a data set as `prepare` leaves it: uint8 images and, where there are any, labels.
+"""A split of a data set as `prepare` writes it: uint8 images and, where there are any, labels.
 
 Only numpy here, so that reports can read images without torch; `arrays` has the tensor side.
 """
@@ -44,15 +44,15 @@ def load_split(path: str | Path) -> Split:
 
 
 def checked_images(arrays: Mapping[str, np.ndarray], name: str, path: str | Path) -> np.ndarray:
-    """Returns the images `name` of an archive of ours, uint8, shape (N, H, W, C), C is 1 or 3.
+    """Returns images of an archive that a stage wrote, uint8, shape (N, H, W, C), C 1 or 3.
 
     Args:
         arrays: all arrays of the archive.
-        name: of the images.
-        path: of the archive, for messages.
+        name: name of the images in it.
+        path: place of the archive, for messages.
 
     Raises:
-        UserError: there are none, or they have another form.
+        UserError: there are none, or their type or shape is another.
     """
     images = arrays.get(name)
     if (
@@ -79,7 +79,7 @@ def write_split(path: str | Path, split: Split) -> None:
 
 
 def split_sha256(split: Split) -> str:
-    """Returns the SHA-256 of dtypes, shapes and bytes of the arrays; no file format enters it."""
+    """Returns the SHA-256 of dtypes, shapes and bytes of the arrays, whatever the file format."""
     digest = hashlib.sha256()
     for name, array in zip(split._fields, split, strict=True):
         if array is not None:

@@ -1,7 +1,7 @@
-"""Which subfolders are splits: told by their names, refused where the names leave it open.
+"""Recognises the subfolders that are splits by their names, and refuses unclear names.
 
-Test images that are taken for one more class are trained on without a word, so that a layout
-that only looks like splits is an error.
+Test images that are mistaken for one more class would silently be trained on, so a layout that
+only looks like splits is an error.
 """
 
 import re
@@ -12,29 +12,29 @@ from ncsn.base.errors import UserError
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _VALIDATION = ("val", "validation")
-_TRAIN_WORDS = {*_TRAIN, "trainset"}
-_HELD_OUT_WORDS = {*_TEST, *_VALIDATION, "testset", "valid", "dev", "eval", "evaluation"}
-_RENAME = "name the splits train/ and test/; what are classes needs other names"
+_TRAIN_PARTS = {*_TRAIN, "trainset"}
+_HELD_OUT_PARTS = {*_TEST, *_VALIDATION, "testset", "valid", "dev", "eval", "evaluation"}
+_RENAME = "name the splits train/ and test/, and give classes other names"
 
 
 def split_folders(root: Path, names: Sequence[str]) -> tuple[str, str] | None:
     """Returns the folders of the train and the test split, None where there are only classes.
 
-    `train` or `training` and `test` or `testing` are splits, in capitals or not.
+    `train` or `training` and `test` or `testing` are splits, in upper or lower case.
 
     Args:
         root: the folder that holds them, for messages.
-        names: folders in it that hold images.
+        names: its subfolders that hold images.
 
     Raises:
-        UserError: one of the two is missing or there twice, there is a third split beside them,
-            or folders look like splits by other names.
+        UserError: one of the two is missing or there twice, a third split lies beside them, or
+            folders of other names look like splits.
     """
     train, test = (_named(names, known) for known in (_TRAIN, _TEST))
     for found in (train, test):
         if len(found) > 1:
             raise UserError(f"{root}: {found[0]}/ and {found[1]}/ name the same split; join them")
-    others = [name for name in names if name not in (*train, *test) and _looks(name)]
+    others = [name for name in names if name not in (*train, *test) and _is_like_split(name)]
     if train and test:
         if others:
             raise UserError(
@@ -51,14 +51,14 @@ def split_folders(root: Path, names: Sequence[str]) -> tuple[str, str] | None:
 
 
 def refuse_inner_splits(root: Path, folders: Sequence[str]) -> None:
-    """Refuses splits inside a class, whose test images would be trained on.
+    """Raises a UserError for splits inside a class, whose test images would be trained on.
 
     Args:
         root: the folder that holds the classes.
-        folders: names below it, at any depth, of folders inside of classes.
+        folders: names below it of folders inside classes, at any depth.
 
     Raises:
-        UserError: some look like splits.
+        UserError: some of them look like splits.
     """
     inside: dict[str, list[str]] = {}
     for folder in folders:
@@ -70,7 +70,7 @@ def refuse_inner_splits(root: Path, folders: Sequence[str]) -> None:
             first = (found or names)[0]
             raise UserError(
                 f"{root / parent / first}: looks like a split inside the class {parent}/; give "
-                f"data.path {root / parent} if that is no class, else {_RENAME}"
+                f"data.path {root / parent} if that is no class, or {_RENAME}"
             )
 
 
@@ -85,20 +85,20 @@ def _named(names: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _marked(names: Sequence[str]) -> list[str]:
-    return [f"{name}/" for name in names if _looks(name)]
+    return [f"{name}/" for name in names if _is_like_split(name)]
 
 
-def _looks(name: str) -> bool:
-    return bool(_words(name) & (_TRAIN_WORDS | _HELD_OUT_WORDS))
+def _is_like_split(name: str) -> bool:
+    return bool(_name_parts(name) & (_TRAIN_PARTS | _HELD_OUT_PARTS))
 
 
 def _is_pair(names: Sequence[str]) -> bool:
-    """Whether one name speaks of training and another of something held out."""
-    return any(_words(name) & _TRAIN_WORDS for name in names) and any(
-        _words(name) & _HELD_OUT_WORDS for name in names
+    """Whether one name stands for training and another for held-out images."""
+    return any(_name_parts(name) & _TRAIN_PARTS for name in names) and any(
+        _name_parts(name) & _HELD_OUT_PARTS for name in names
     )
 
 
-def _words(name: str) -> set[str]:
-    """The words of a name in small letters: `seg_train`, `trainA` and `TrainSet2` have `train`."""
+def _name_parts(name: str) -> set[str]:
+    """The words in a name, in lower case: `seg_train`, `trainA` and `TrainSet2` have `train`."""
     return {word.casefold() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}

@@ -1,4 +1,4 @@
-"""What the summary of `prepare` says of a split: pixel statistics, content hash, pair distances.
+"""What the summary of `prepare` holds: pixel statistics, content hash, distances of pairs.
 
 Pixel statistics come from counts of the 256 byte values, so they are exact and need no float copy
 of the images. Pair distances are what Technique 1 of NCSNv2 (2006.09011) sets sigma_1 from.

@@ -1,7 +1,7 @@
-"""One file from one address into a .part file, resumed where it broke off (standard library only).
+"""Receives a file from one address into a .part file, and resumes where a connection broke.
 
-https, and http on loopback for tests and local mirrors. Which file is wanted and whether its
-content is right is the affair of `download`.
+Addresses are https, or http on loopback for tests and local mirrors. `download` decides which file
+is wanted and checks its content.
 """
 
 import contextlib
@@ -18,22 +18,22 @@ from ncsn.base.errors import UserError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CHUNK = 1 << 16
-_CONNECTIONS = 5  # to one address, as long as each brings the file forward
+_CONNECTIONS = 5  # at most, to one address, while each brings more of the file
 
 
 def reason_incomplete(address: str, part: Path, timeout_sec: float) -> str | None:
-    """Connects until `part` has all bytes (None), or until a connection adds none (the reason).
+    """Fills `part` from an address; returns None once it is complete, else the reason.
 
-    A connection that breaks is followed by another one that asks for the rest (Range), at most 5
-    in all. A server that ignores Range sends all of it again.
+    After a connection breaks, another one asks for the rest (Range), at most 5 in all and while
+    each adds bytes. A server that ignores Range sends all of the file again.
 
     Args:
         address: of the file.
-        part: what earlier connections left, or no file yet.
+        part: the bytes that earlier connections brought; it need not exist.
         timeout_sec: longest silence of the server, in seconds.
 
     Returns:
-        None, or why the file is not complete, in the words of the last connection.
+        None, or why the last connection did not complete the file.
 
     Raises:
         UserError: the disk refuses a write.
@@ -54,18 +54,20 @@ def reason_incomplete(address: str, part: Path, timeout_sec: float) -> str | Non
 
 
 def _receive(address: str, part: Path, timeout_sec: float) -> int | None:
-    """Appends to `part` what one connection gives; returns the full size, None if not told."""
-    have = _size(part)
-    headers = {"User-Agent": "ncsn"} | ({"Range": f"bytes={have}-"} if have else {})
+    """Appends what one connection gives; returns the full size, None if the server omits it."""
+    num_received = _size(part)
+    headers = {"User-Agent": "ncsn"} | (
+        {"Range": f"bytes={num_received}-"} if num_received else {}
+    )
     request = urllib.request.Request(address, headers=headers)
     try:
         response = _opener().open(request, timeout=timeout_sec)
     except HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return have  # nothing beyond what is here; the hash decides
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and num_received:
+            return num_received  # the part has all bytes or more; the hash decides
         raise
     with response:
-        start = _first_byte(response, have)
+        start = _first_byte(response, num_received)
         length = response.headers.get("Content-Length")
         total = int(length) + start if length and length.isdigit() else None
         _append(response, part, start, total)
@@ -82,7 +84,7 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, total: i
             desc=name, total=total, initial=start, unit="B", unit_scale=True, disable=None
         ) as bar,
     ):
-        # read1 and no buffer: what has arrived when the server falls silent or we are killed stays
+        # read1 and no buffer: a silent server or a kill loses none of the bytes that have arrived
         while chunk := response.read1(_CHUNK):
             bar.update(len(chunk))
             with disk_errors(part):
@@ -90,18 +92,18 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, total: i
                     chunk = chunk[stream.write(chunk) :]
 
 
-def _first_byte(response: http.client.HTTPResponse, have: int) -> int:
-    """Where the answer starts: at `have` if the server resumes, at 0 if it ignores Range."""
+def _first_byte(response: http.client.HTTPResponse, num_received: int) -> int:
+    """Where the answer starts: at `num_received` if the server resumes, at 0 if it does not."""
     if response.status != http.client.PARTIAL_CONTENT:
         return 0
     content_range = response.headers.get("Content-Range", "")
-    if not content_range.startswith(f"bytes {have}-"):
-        raise URLError(f"sent range {content_range!r} instead of 'bytes {have}-'")
-    return have
+    if not content_range.startswith(f"bytes {num_received}-"):
+        raise URLError(f"sent range {content_range!r} instead of 'bytes {num_received}-'")
+    return num_received
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects only to addresses that would do as mirrors; urllib follows any to http."""
+    """Follows redirects only to addresses that `check_address` allows; urllib follows all."""
 
     def redirect_request(  # type: ignore[no-untyped-def]
         self, req, fp, code, msg, headers, newurl
@@ -144,7 +146,7 @@ def _network_reason(error: Exception, timeout_sec: float) -> str:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turns an OSError of the block into a UserError about `path`: no mirror is to blame."""
+    """Turns an OSError of the block into a UserError about `path`, so that no mirror is blamed."""
     try:
         yield
     except OSError as error:

@@ -1,14 +1,15 @@
-"""The weights of torch-fidelity's Inception: a file of the user's, or the one it downloads."""
+"""The weights of torch-fidelity's Inception: a file of the user's, or the published one."""
 
-import urllib.error
 from pathlib import Path
 
 import torch
 
 from ncsn.base.errors import UserError
 from ncsn.base.outside import located
+from ncsn.data.download import RemoteFile, fetched_files
 from ncsn.evaluate.torch_fidelity import INCEPTION, INCEPTION_URL
 
+_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 _A_KEY = "Mixed_6e.branch1x1.conv.weight"
 
 
@@ -24,20 +25,19 @@ def inception_weights(weights_path: str | None) -> Path:
         A file that exists and holds tensors by name.
 
     Raises:
-        UserError: the file is missing or is not such a state dict, or the download failed.
+        UserError: the file is missing or is not such a state dict, the download failed, or what
+            lies in torch's hub folder is not the published file.
     """
     if weights_path is not None:
         return _checked(located(weights_path))
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(INCEPTION_URL).name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(INCEPTION_URL, str(path))
-        except (urllib.error.URLError, OSError) as error:
-            raise UserError(
-                f"{path.name} could not be downloaded from {INCEPTION_URL} ({error}); put it"
-                f" at {path}, or set reference.weights_path to where it lies"
-            ) from None
+    address, _, name = INCEPTION_URL.rpartition("/")
+    (path,) = fetched_files(
+        [RemoteFile(name, _SHA256, "file")],
+        "checkpoints",
+        torch.hub.get_dir(),
+        [address],
+        otherwise="set reference.weights_path to where it lies",
+    )
     return _checked(path)
 
 

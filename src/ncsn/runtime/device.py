@@ -1,6 +1,7 @@
 """The device that params.yaml asks for, and how it multiplies fp32 numbers."""
 
 import ctypes
+import os
 import sys
 
 import torch
@@ -15,7 +16,8 @@ def build_device(params: BaseParams) -> torch.device:
     """Returns base.device; `auto` is the GPU where there is one.
 
     A GPU multiplies fp32 matrices and convolutions as TF32 from then on: 10 bits of each factor,
-    sums in fp32. CPUs are not concerned.
+    sums in fp32. With base.deterministic it uses algorithms that give the same bits each time.
+    CPUs are not concerned.
 
     Raises:
         UserError: the device is not on this machine.
@@ -33,7 +35,19 @@ def build_device(params: BaseParams) -> torch.device:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
+        if params.deterministic:
+            use_deterministic_algorithms()
     return device
+
+
+def use_deterministic_algorithms() -> None:
+    """Lets a GPU give the same bits each time; an operation that cannot becomes an error.
+
+    cuBLAS asks for the variable before the first matrix product: a workspace of fixed size.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def _keep_freed_memory() -> None:

@@ -7,8 +7,8 @@ in, and the state of a chain never leaves fp32. `memory` is about memory that ru
 import torch
 from torch import Tensor, nn
 
-from ncsn.base.progress import notice
 from ncsn.maths.types import ScoreFn
+from ncsn.runtime.compiled import CompiledScores
 from ncsn.runtime.memory import Gradients
 
 # Compiling a network and its backward pass takes a minute or two; a GPU that does not need
@@ -27,8 +27,13 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def placed(net: nn.Module, device: torch.device) -> nn.Module:
-    """Moves a network to `device`; a GPU's convolutions want the channels last in memory."""
+    """Moves a network to `device`; a GPU's convolutions want the channels last in memory.
+
+    A GPU then tries the algorithms for each convolution and takes the fastest: a network sees the
+    same few sizes many thousand times. Deterministic algorithms are not tried out.
+    """
     if device.type == "cuda":
+        torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
         # the stubs of nn.Module.to lack this form
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.to(device)
@@ -59,7 +64,7 @@ def network_scores(
         device: where it lies.
         precision: `auto`, `fp32` or `bf16`.
         compile_choice: `auto`, `always` or `never`.
-        flops: of the work that is still to do.
+        flops: of the whole work, so that a resumed one runs as it began.
     """
     if next(net.parameters(), None) is None:
         return net
@@ -67,9 +72,9 @@ def network_scores(
     if dtype != torch.float32:
         keep_first_layer_exact(net)
     score_fn = in_precision(net, dtype)
-    return (
-        compiled(score_fn, device) if compiling_pays(compile_choice, device, flops) else score_fn
-    )
+    if not compiling_pays(compile_choice, device, flops):
+        return score_fn
+    return CompiledScores(score_fn, device)
 
 
 def keep_first_layer_exact(net: nn.Module) -> None:
@@ -92,36 +97,14 @@ def keep_first_layer_exact(net: nn.Module) -> None:
 
 
 def compiling_pays(choice: str, device: torch.device, flops: float) -> bool:
-    """Returns whether to compile, for `auto` by the work that is still to do."""
-    if choice == "auto":
-        return device.type == "cuda" and flops > COMPILE_FLOP
-    return choice == "always"
+    """Returns whether to compile, for `auto` by the whole work, done or still to do.
 
-
-def compiled(score_fn: ScoreFn, device: torch.device) -> ScoreFn:
-    """Returns `score_fn` compiled, on a GPU with its kernels replayed as CUDA graphs.
-
-    A score is valid until the next call. Where the compiler fails, a notice says so and the
-    function runs as it is.
+    A compiler tries kernels out, so that `auto` leaves it aside where base.deterministic is true.
     """
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    fast: ScoreFn | None = torch.compile(score_fn, mode=mode, dynamic=False)
-
-    def scores(x: Tensor, level: Tensor) -> Tensor:
-        nonlocal fast
-        if fast is None:
-            return score_fn(x, level)
-        try:
-            torch.compiler.cudagraph_mark_step_begin()
-            return fast(x, level)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # compilers fail in many ways; a mistake of ours shows again
-            notice(f"compilation failed ({_first_line(error)}); going on without it")
-            fast = None
-            return score_fn(x, level)
-
-    return scores
+    if choice == "auto":
+        exact = torch.are_deterministic_algorithms_enabled()
+        return device.type == "cuda" and not exact and flops > COMPILE_FLOP
+    return choice == "always"
 
 
 class Execution:
@@ -137,7 +120,3 @@ class Execution:
     ):
         self.score_fn = network_scores(net, device, precision, compile_choice, flops)
         self.gradients = Gradients(net, keep_buffers=device.type == "cuda")
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"

@@ -10,7 +10,7 @@ import ast
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ UNDECIDING = {
     "ncsn.base.staging": "where a file lies until it is whole",
     "ncsn.base.yaml_file": "reads params.yaml, whose values DVC tracks itself",
     "ncsn.config": "checks params.yaml, whose values DVC tracks itself",
+    "ncsn.data.download": "brings files that are known by their hash",
     "ncsn.data.labels": "refuses labels, and changes none",
     "ncsn.evaluate.doubt": "words of a warning",
     "ncsn.runtime.dag": "makes the keys themselves",
@@ -37,6 +38,7 @@ UNDECIDING = {
     "ncsn.tracking": "publishes what is there; a training does not know of it",
 }
 PRESENTING = ("report", "track")  # stages whose outs show all that, so that everything counts
+_REFUSING = "ncsn.config.sections"  # ... but what refuses values, changes none and is not shown
 _UNDECIDING_CALLS = {"print", "notice", "warn"}
 
 
@@ -55,7 +57,8 @@ def fingerprint(stage: str, root: str | Path = ".") -> dict[str, str]:
     waiting = [(script, Path(root) / script)]
     while waiting:
         name, file = waiting.pop()
-        if name not in found and (stage in PRESENTING or not _is_undeciding(name)):
+        left_out = {_REFUSING} if stage in PRESENTING else UNDECIDING
+        if name not in found and not _is_in(name, left_out):
             module = _module(file.read_text(encoding="utf-8"))
             found[name] = module.hash
             fresh = module.imports - looked_up
@@ -156,5 +159,5 @@ def _files(name: str, src: Path) -> Iterator[tuple[str, Path]]:
                 yield ".".join(parts[:count]), file
 
 
-def _is_undeciding(name: str) -> bool:
-    return any(name == known or name.startswith(f"{known}.") for known in UNDECIDING)
+def _is_in(name: str, modules: Iterable[str]) -> bool:
+    return any(name == known or name.startswith(f"{known}.") for known in modules)

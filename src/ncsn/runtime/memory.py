@@ -14,17 +14,21 @@ from torch import Tensor, nn
 from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
 from ncsn.maths.types import Objective, ScoreFn
+from ncsn.runtime.compiled import CompiledScores, fall_back
 
 Result = TypeVar("Result")
 
 
-def halving(call: Callable[[int], Result], size: int, what: str) -> tuple[Result, int]:
+def halving(
+    call: Callable[[int], Result], size: int, what: str, score_fn: ScoreFn | None = None
+) -> tuple[Result, int]:
     """Calls `call(size)` with ever smaller sizes until memory suffices.
 
     Args:
         call: must be repeatable; raises torch.OutOfMemoryError where `size` is too large.
         size: the first one tried.
         what: names the work in messages.
+        score_fn: what `call` calls; the graphs of a compiled one are let go before a new try.
 
     Returns:
         The result and the size that it was had with.
@@ -42,7 +46,7 @@ def halving(call: Callable[[int], Result], size: int, what: str) -> tuple[Result
                     "set base.device (params.yaml) to 'cpu' or take a smaller network"
                 ) from None
         size //= 2  # outside of `except`, whose traceback keeps tensors alive
-        _free_memory()
+        _free_memory(score_fn)
         notice(f"{what}: out of memory, going on with {size} images at once")
 
 
@@ -63,7 +67,7 @@ def in_parts(score_fn: ScoreFn, what: str) -> ScoreFn:
             return torch.cat([score_fn(*pair).clone() for pair in pairs])
 
         size = min(len(x), limit or len(x))
-        result, fitting = halving(by, size, what)
+        result, fitting = halving(by, size, what, score_fn)
         if fitting < size:
             limit = fitting
         return result
@@ -82,9 +86,10 @@ class Gradients:
 
     def __init__(self, net: nn.Module, *, keep_buffers: bool = False):
         self.net, self.keep_buffers, self.size = net, keep_buffers, sys.maxsize
-        if keep_buffers:
-            for parameter in net.parameters():
-                parameter.grad = torch.zeros_like(parameter)
+        self.buffers: list[Tensor] = []
+        for parameter in net.parameters() if keep_buffers else ():
+            parameter.grad = torch.zeros_like(parameter)
+            self.buffers.append(parameter.grad)
 
     def compute(
         self, objective: Objective, score_fn: ScoreFn, x: Tensor, level: Tensor, z: Tensor
@@ -103,12 +108,26 @@ class Gradients:
         """
 
         def by(size: int) -> Tensor:
-            self.net.zero_grad(set_to_none=not self.keep_buffers)
+            self._clear()
             parts = zip(x.split(size), level.split(size), z.split(size), strict=True)
             return torch.cat([self._backward(objective(score_fn, *p), len(x)) for p in parts])
 
-        losses, self.size = halving(by, min(self.size, len(x)), "training")
+        def compiled_or_not(size: int) -> Tensor:
+            try:
+                return by(size)
+            except Exception as error:  # the backward pass is compiled at its first call
+                fall_back(score_fn, error)
+            return by(size)
+
+        size = min(self.size, len(x))
+        losses, self.size = halving(compiled_or_not, size, "training", score_fn)
         return losses
+
+    def _clear(self) -> None:
+        if self.keep_buffers:
+            torch._foreach_zero_(self.buffers)  # one kernel for many, where zero_grad takes each
+        else:
+            self.net.zero_grad(set_to_none=True)
 
     @staticmethod
     def _backward(losses: Tensor, batch_size: int) -> Tensor:
@@ -116,6 +135,8 @@ class Gradients:
         return losses.detach()
 
 
-def _free_memory() -> None:
+def _free_memory(score_fn: ScoreFn | None) -> None:
+    if isinstance(score_fn, CompiledScores):
+        score_fn.release()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

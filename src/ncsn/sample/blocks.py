@@ -160,17 +160,18 @@ class _Path:
         self._levels = set(np.linspace(num_levels - 1, 0, count).round().astype(int).tolist())
         self._num_images = min(params.num_trajectory_images, params.block_size)
         self._sigma_of = draw.kernel.sigmas.tolist()
-        self._states = [to_uint8(start[: self._num_images])]
+        self._states = [start[: self._num_images].clone()]
         self._sigmas = [0.0]
 
     def record(self, level: int, x: Tensor) -> None:
         if level in self._levels:
-            # a chain that diverges is reported at its end
-            self._states.append(to_uint8(torch.nan_to_num(x[: self._num_images])))
+            # a chain that diverges is reported at its end; bytes are made there too, since that
+            # waits for the device
+            self._states.append(torch.nan_to_num(x[: self._num_images]))
             self._sigmas.append(self._sigma_of[level])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        states = np.stack([to_hwc(state) for state in self._states])
+        states = np.stack([to_hwc(to_uint8(state)) for state in self._states])
         return {"states": states, "state_sigmas": np.array(self._sigmas)}
 
 

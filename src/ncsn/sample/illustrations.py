@@ -57,6 +57,11 @@ class Scene:
         return evaluations_per_image(self.sampler, len(self.sigmas))
 
 
+def images_drawn(params: IllustrateParams) -> int:
+    """Returns how many images both illustrations draw, two halves of each inpainted one."""
+    return 2 * params.num_inpainted * params.num_completions + params.num_baseline
+
+
 def known_halves(height: int, width: int) -> np.ndarray:
     """Masks of the pixels that stay when the left or the right half is filled in.
 

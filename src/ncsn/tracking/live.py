@@ -4,14 +4,18 @@ Through a pipe the training tells the follower how it ended; a pipe that closes 
 means that the training was killed. (A death signal from the kernel would end the follower before
 it could send the last lines and mark the run as killed.) Whatever happens to the follower, the
 training goes on; the `track` stage sends what is missing.
+Without MLflow there is no follower.
 """
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from ncsn.base.progress import notice
 
 SWITCH = "NCSN_LIVE"  # 0 in the environment turns live tracking off
 POLL_SEC = 2.0
@@ -50,6 +54,9 @@ def following(
 def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | None:
     if os.environ.get(SWITCH) == "0":
         return None
+    if not _has_mlflow():
+        notice("no live tracking: MLflow is not installed; the training's log has every number")
+        return None
     module = [sys.executable, "-m", "ncsn.tracking.follow"]
     try:
         return subprocess.Popen(
@@ -62,6 +69,12 @@ def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | 
     except OSError as error:
         _warn(f"not started: {error}")
         return None
+
+
+def _has_mlflow() -> bool:
+    with contextlib.suppress(ImportError):
+        return importlib.util.find_spec("mlflow") is not None
+    return False
 
 
 def _end(follower: Follower, ending: str) -> None:

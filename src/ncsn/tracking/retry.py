@@ -1,4 +1,4 @@
-"""Calls of MLflow that wait for a locked store.
+"""Calls of MLflow that are repeated while the store is locked.
 
 SQLite answers "database is locked" at once where waiting cannot help it: when a transaction that
 has read wants to write and another process wrote in between. Doing it again does help.
@@ -13,6 +13,8 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
 from ncsn.base.addresses import masked
 from ncsn.base.errors import UserError
+
+# Not tenacity: the same rule in its words takes three lines more, and one more dependency.
 
 P = ParamSpec("P")
 R = TypeVar("R")

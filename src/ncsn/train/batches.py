@@ -51,7 +51,7 @@ def draw_batch(
     """
     device = images.device
     draws = generator(seed, "train", step, device=device)
-    chosen = images[batch_indices(len(images), batch_size, seed, step).to(device)]
+    chosen = images[batch_indices(len(images), batch_size, seed, step, device)]
     x = as_floats(chosen, draws if uniform_dequantisation else None)
     if random_flip:
         flipped = torch.rand(batch_size, generator=draws, device=device) < 0.5

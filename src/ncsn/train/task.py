@@ -1,17 +1,37 @@
-"""From the prepared images and the sections of params.yaml to what the training loop takes."""
+"""What the training loop takes, and how it is made of prepared images and params."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ncsn.builders.objective import build_objective
 from ncsn.builders.score_net import build_score_net, trained_sigmas
 from ncsn.config.params import Params
 from ncsn.data.arrays import to_chw
+from ncsn.maths.types import Objective
 from ncsn.runtime.execution import placed
-from ncsn.train.loop import Task
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on what: all that the loop needs besides its params.
+
+    `images` and `held_out` are uint8, shape (N, C, H, W), on the network's device; `sigmas` is the
+    ladder of the training, or with a `sigma_range`, from which a continuous one draws, the ladder
+    of its reports; `described` goes into the checkpoint as its params.
+    """
+
+    net: nn.Module
+    objective: Objective
+    images: Tensor
+    held_out: Tensor
+    sigmas: Tensor
+    described: dict[str, dict[str, Any]]
+    sigma_range: tuple[float, float] | None = None
 
 
 def image_task(

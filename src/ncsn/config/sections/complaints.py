@@ -1,4 +1,4 @@
-"""What a broken rule of a single value is called: key, value, rule, and how to write it right."""
+"""The message about one wrong value: its key, the value, the rule, and how to write it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 
 def complaint(key: str, problem: Mapping[str, Any]) -> str:
-    """Returns one line about one problem that pydantic found with the value of `key`."""
+    """Returns the message about a problem that pydantic found with the value of `key`."""
     value = problem["input"]
     return f"{key} (value {shown(value)}): {_rule(problem)}.{_hint(problem['type'], problem)}"
 
@@ -40,7 +40,7 @@ def _hint(kind: str, problem: Mapping[str, Any]) -> str:
 
 
 def _number_hint(value: Any) -> str:
-    """How to write text that stands for a number, or a whole number with a point."""
+    """How to write a number that was given as text, or an integer that was given with a point."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return f" Write {int(value)}"
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""What the models of all sections are made of: their base and the kinds of single values.
+"""The base class of all sections, and the kinds of single values with their bounds.
 
-Every kind has the bounds of its use, each with its reason: a size beyond them asks for more memory
-or time than any machine has, a number beyond them leaves fp32. They are far from all sane values.
+Each bound has its reason, which the message gives: a larger size needs more memory or time than
+any machine has, a number outside is lost in fp32. Useful values lie far inside.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 
 def at_most(limit: float, reason: str) -> AfterValidator:
-    """Returns an upper bound that tells its reason, for the metadata of `Annotated`."""
+    """Returns an upper bound for `Annotated`, whose message gives the reason."""
 
     def check(value: Any) -> Any:
         if value > limit:
@@ -23,7 +23,7 @@ def at_most(limit: float, reason: str) -> AfterValidator:
 
 
 def at_least(limit: float, reason: str) -> AfterValidator:
-    """Returns a lower bound that tells its reason, for the metadata of `Annotated`."""
+    """Returns a lower bound for `Annotated`, whose message gives the reason."""
 
     def check(value: Any) -> Any:
         if value < limit:
@@ -54,20 +54,20 @@ def _broken(rule: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}", {"rule": rule})
 
 
-_FOREVER = "at a thousand steps a second it takes more than a day, at the usual speeds years"
-_ONE_BATCH = "images of one batch lie in memory together, with all they are turned into"
-_BESIDE_ONE = "fp32 has steps of 1e-07 beside pixel values of 1, so it would be rounded away"
+_FOREVER = "more take over a day at 1000 steps per second, and years at usual speeds"
+_ONE_BATCH = "a whole batch and all features that a network makes of it are in memory"
+_BESIDE_ONE = "fp32 numbers near 1 are 1e-07 apart, so that less is rounded away"
 
 Count = Annotated[int, Field(ge=1)]
 Steps = Annotated[Count, at_most(100_000_000, _FOREVER)]
 BatchSize = Annotated[Count, at_most(1_048_576, _ONE_BATCH)]
-Levels = Annotated[Count, at_most(10_000, "each level has weights and a logged loss of its own")]
-StepsPerLevel = Annotated[Count, at_most(1_000_000, "each is a network evaluation of every image")]
-Channels = Annotated[
-    int, Field(ge=4), at_most(1024, "the network has two billion weights with so many")
+Levels = Annotated[
+    Count, at_most(10_000, "each level has its own weights and its own logged loss")
 ]
+StepsPerLevel = Annotated[Count, at_most(1_000_000, "each costs a network evaluation per image")]
+Channels = Annotated[int, Field(ge=4), at_most(1024, "more make over two billion weights")]
 ImageSize = Annotated[
-    int, Field(ge=8), at_most(1024, "the networks keep every feature at this size")
+    int, Field(ge=8), at_most(1024, "the networks keep all features at this size in memory")
 ]
 CropSize = Annotated[Count, at_most(65_535, "no JPEG is larger")]
 DataImages = Annotated[Count, at_most(1_000_000_000, "no data set has more images")]
@@ -77,9 +77,11 @@ Images = Annotated[
 Points = Annotated[int, Field(ge=2), at_most(10_000_000, "all points lie in memory")]
 Shown = Annotated[Count, at_most(10_000, "all are drawn into one picture of the report")]
 Repeats = Annotated[Count, at_most(100_000, "each takes as long as the first")]
-Neighbourhood = Annotated[Count, at_most(10_000, "so many neighbours of every image are sorted")]
+Neighbourhood = Annotated[Count, at_most(10_000, "so many neighbours are sorted for each image")]
 SubsetSize = Annotated[
-    int, Field(ge=2), at_most(100_000, "the kernel's matrix has the square of it, 80 GB at 100000")
+    int,
+    Field(ge=2),
+    at_most(100_000, "the kernel matrix grows with the square, to 80 GB at 100000"),
 ]
 ErrorGroups = Annotated[
     int,
@@ -97,12 +99,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[
     float,
     Field(ge=0, lt=1, allow_inf_nan=False),
-    at_most(0.9999999, "fp32 knows no number between it and 1"),
+    at_most(0.9999999, "fp32 has no number between it and 1"),
 ]
 Sigma = Annotated[
     Positive,
     at_least(1e-6, _BESIDE_ONE),
-    at_most(65_536, "fp32 has steps of 1/256 there, so the image would be rounded away"),
+    at_most(65_536, "fp32 numbers there are 1/256 apart, so that the image is rounded away"),
 ]
 Epsilon = Annotated[
     Positive,
@@ -112,12 +114,12 @@ Epsilon = Annotated[
 LearningRate = Annotated[
     Positive,
     at_least(1e-12, "fp32 weights would not move"),
-    at_most(100.0, "Adam moves every weight by about this in a step, and weights are below 1"),
+    at_most(100.0, "Adam moves each weight by about this much per step, and weights are below 1"),
 ]
 AdamEps = Annotated[
     Positive,
-    at_least(1e-30, "in fp32 it would be rounded to zero, and 0/0 is no step"),
-    at_most(1.0, "gradients are below 1, so that Adam would hardly move"),
+    at_least(1e-30, "in fp32 it could become zero, and a step 0/0"),
+    at_most(1.0, "gradients are below 1, so that Adam would hardly move the weights"),
 ]
 Power = Annotated[
     float,

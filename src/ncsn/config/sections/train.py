@@ -1,0 +1,83 @@
+"""Section `train`: how the score network is trained."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ncsn.config.sections.kinds import (
+    AdamEps,
+    BatchSize,
+    Fraction,
+    LearningRate,
+    Power,
+    Precision,
+    Section,
+    Steps,
+    at_most,
+)
+
+
+class TrainParams(Section):
+    """How the network is trained: weighted denoising score matching (Eqs. 5, 6), with Adam."""
+
+    num_steps: Steps
+    """Optimiser steps, 1 to 100,000,000. The paper takes 200,000."""
+
+    batch_size: BatchSize
+    """Images per step, 1 to 1,048,576. The paper has 128."""
+
+    learning_rate: LearningRate
+    """Adam's, 1e-12 to 100. The paper has 0.001, NCSNv2 0.0001."""
+
+    adam_beta1: Fraction
+    """Decay of Adam's mean of gradients per step, from 0 to below 1; the released code has
+    0.9."""
+
+    adam_beta2: Fraction
+    """Decay of Adam's mean of squared gradients per step, from 0 to below 1; the
+    released code has 0.999."""
+
+    adam_eps: AdamEps
+    """Added to the root of that mean, in units of gradients, 1e-30 to 1; PyTorch's own is
+    1e-8."""
+
+    weight_power: Power
+    """p of the level's weight lambda(sigma) = sigma^p, -6 to 6. The paper has 2 (Sec. 4.2), which
+    keeps the losses of all levels comparable."""
+
+    ema_decay: Fraction
+    """Decay per step of the averaged weights, which sample; from 0 to below 1. NCSNv2 has 0.999
+    (Technique 5); 0 samples with the raw weights, as the paper does."""
+
+    uniform_dequantisation: bool
+    """Whether byte k is seen as (k + u) / 256 with u uniform in [0, 1), as in the paper, or as
+    k / 255."""
+
+    random_flip: bool
+    """Whether each image is mirrored left to right with probability 1/2, as the released code
+    does for CIFAR-10 and CelebA."""
+
+    precision: Precision
+    """What the network computes in: `fp32`, `bf16`, or `auto`, bf16 on GPUs that have it and else
+    fp32. Weights and losses are fp32 always."""
+
+    log_every_steps: Steps
+    """Steps between two rows of the training log; 1 to 100,000,000."""
+
+    validate_every_steps: Steps
+    """Steps between two losses on held-out images; 1 to 100,000,000."""
+
+    preview_every_steps: Steps
+    """Steps between two small grids of samples; 1 to 100,000,000."""
+
+    frechet_samples: Annotated[
+        int, Field(ge=0), at_most(1_000_000, "they are drawn anew at each preview")
+    ]
+    """Images drawn at each preview for `val/pixel_frechet`, by which sweeps may prune: 0 is off,
+    else 2 to 1,000,000."""
+
+    @model_validator(mode="after")
+    def _enough_for_a_covariance(self) -> Self:
+        if self.frechet_samples == 1:
+            raise ValueError("frechet_samples: must be 0 (off) or at least 2")
+        return self
