@@ -8,10 +8,9 @@ from ncsn.base.entry import entry
 from ncsn.base.files import write_json
 from ncsn.base.records import DataRecord, read_record
 from ncsn.config.params import load_params
-from ncsn.data.split import load_split
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
 from ncsn.evaluate.floor import RealSet, matched_floor
-from ncsn.evaluate.reference import read_other_features, read_reference, split_paths
+from ncsn.evaluate.reference import load_splits, read_other_features, read_reference
 from ncsn.runtime.device import build_device
 
 
@@ -22,9 +21,9 @@ def main() -> str:
     data_summary = read_record(paths.data_summary, DataRecord)
     reference = read_reference(paths.reference, params.reference, seed, data_summary)
     samples = read_samples(paths.samples)
-    real, other = (load_split(file).images for file in split_paths(paths, params.reference))
-    metrics = evaluate_images(samples, reference, real, params.evaluate, seed, device)
-    others = RealSet(read_other_features(paths.reference, reference, data_summary), other)
+    _, real, other = load_splits(paths, params.reference)
+    metrics = evaluate_images(samples, reference, real.images, params.evaluate, seed, device)
+    others = RealSet(read_other_features(paths.reference, reference, data_summary), other.images)
     metrics |= matched_floor(others, reference, len(samples), params.evaluate, seed)
     write_json(paths.metrics, metrics)
     return (

@@ -23,7 +23,7 @@ from ncsn.base.reading import opened, remake_hint
 from ncsn.base.records import ReferenceKey, read_record
 from ncsn.config.params import ReferenceParams
 from ncsn.config.paths import PathsParams
-from ncsn.data.split import Split, split_sha256
+from ncsn.data.split import Split, load_split, split_sha256
 from ncsn.evaluate.classifier import MAKER, classifier_accuracy, save_classifier, train_classifier
 from ncsn.evaluate.doubt import classifier_doubt
 from ncsn.evaluate.inception import inception_weights
@@ -132,10 +132,18 @@ def read_reference(
     return Reference(key, weights, features, _statistics(arrays, "", folder), pixels)
 
 
-def split_paths(paths: PathsParams, params: ReferenceParams) -> tuple[str, str]:
-    """Returns the files of the reference split and of the other one."""
-    files = {"train": paths.train_images, "test": paths.test_images}
-    return files[params.split], files[OTHER_SPLIT[params.split]]
+class RealSplits(NamedTuple):
+    """The two splits of real images by what they are for."""
+
+    train: Split
+    reference: Split
+    other: Split
+
+
+def load_splits(paths: PathsParams, params: ReferenceParams) -> RealSplits:
+    """Reads both splits, of which `reference.split` names the reference."""
+    train, test = load_split(paths.train_images), load_split(paths.test_images)
+    return RealSplits(train, *((train, test) if params.split == "train" else (test, train)))
 
 
 def read_train_features(
