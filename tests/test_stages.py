@@ -108,6 +108,25 @@ def test_neighbours_are_looked_for_in_the_train_split(handed, monkeypatch) -> No
     assert (brightness(held_out), brightness(train)) == (255, 0)
 
 
+@pytest.mark.parametrize("split, real, other", [("test", 255, 0), ("train", 0, 255)])
+def test_bars_are_of_the_reference_split_and_the_floor_of_the_other(
+    handed, monkeypatch, split: str, real: int, other: int
+) -> None:
+    write_values({"reference.split": split}, Path("params.yaml"))
+    monkeypatch.setattr("ncsn.evaluate.evaluation.read_samples", lambda path: np.zeros(7))
+    for reader in ("read_reference", "read_other_features"):
+        monkeypatch.setattr(f"ncsn.evaluate.reference.{reader}", lambda *_: None)
+    against: list[float] = []
+
+    def keep(samples: np.ndarray, reference: str, images: np.ndarray, *_: Any) -> dict:
+        against.append(brightness(images))
+        return {}
+
+    monkeypatch.setattr("ncsn.evaluate.evaluation.evaluate_images", keep)
+    (others, _, count, *_), _ = handed("evaluate", "ncsn.evaluate.floor.matched_floor")
+    assert (against, brightness(others.images), count) == ([real], other, 7)
+
+
 @pytest.mark.parametrize("stage", ["sample", "illustrate"])
 def test_images_are_drawn_with_the_averaged_weights(handed, monkeypatch, stage) -> None:
     net, ema = {"w": torch.zeros(1)}, {"w": torch.ones(1)}

@@ -41,6 +41,7 @@ def test_the_default_fits_its_data(params_file, capsys):
     [
         ("evaluate.kid_subset_size", 360, "at most 359, the 359 images of the test split"),
         ("evaluate.prc_neighborhood", 359, "at most 358, less than the 359 images"),
+        ("evaluate.floor_images", 1439, "at most 1438, the images of the train split"),
         ("illustrate.num_inpainted", 360, "at most 359, the images of the test split"),
         ("neighbours.num_neighbours", 1439, "at most 1438, the images of the train split"),
     ],
@@ -54,6 +55,27 @@ def test_a_size_above_the_count_is_named_with_the_most_that_the_data_allow(
     with pytest.raises(UserError) as caught:
         check_counts(*DIGITS)
     assert f"params.yaml: {key} (value {value}): must be {most}" in str(caught.value)
+
+
+def test_a_floor_of_fewer_images_than_are_generated_is_told_at_the_start(params_file, capsys):
+    write_values({"sample.num_samples": 1438}, params_file)
+    check_counts(*DIGITS)
+    assert capsys.readouterr().err == ""
+    write_values({"sample.num_samples": 1439}, params_file)
+    check_counts(*DIGITS)
+    told = capsys.readouterr().err
+    assert (
+        "sample.num_samples (value 1439) is more than the 1438 images of the train split" in told
+    )
+    assert "the matched floor is taken at 1438" in told
+    for asked in ({"evaluate.floor_images": 1000}, {"evaluate.floor_subsets": 0}):
+        write_values(asked, params_file)
+        check_counts(*DIGITS)
+        assert capsys.readouterr().err == ""
+        write_values({"evaluate.floor_images": None, "evaluate.floor_subsets": 20}, params_file)
+    write_values({"reference.split": "train", "sample.num_samples": 360}, params_file)
+    check_counts(*DIGITS)
+    assert "more than the 359 images of the test split" in capsys.readouterr().err
 
 
 def test_the_split_that_counts_is_the_reference(params_file):

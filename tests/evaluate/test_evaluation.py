@@ -15,6 +15,7 @@ from ncsn.base.files import write_json, write_npz
 from ncsn.config.params import EvaluateParams, ReferenceParams
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate import torch_fidelity as fidelity
+from ncsn.evaluate import uncertainty
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
 from ncsn.evaluate.reference import Reference, Summary, read_reference, write_reference
 
@@ -133,6 +134,19 @@ def test_fewer_than_20_images_have_no_bars(
     assert keys.stderr_key(keys.FID) in enough and keys.FID_INFINITY in enough
     assert not [key for key in (*few, *unwanted) if "stderr" in key or "infinity" in key]
     assert {key: enough[key] for key in unwanted} == unwanted  # bars move no number
+
+
+def test_bars_of_very_many_images_are_those_of_a_part_scaled(
+    reference: Reference, splits: tuple[Split, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KID, precision and recall look at a part, and its variance falls as 1/N."""
+    whole = evaluated(splits[0].images, reference)
+    monkeypatch.setattr(uncertainty, "MOST", 250)
+    part = evaluated(splits[0].images, reference)
+    errors = [keys.stderr_key(key) for key in (keys.KID_MEAN, keys.PRECISION, keys.RECALL)]
+    assert all(part[error] == pytest.approx(whole[error], rel=0.5) for error in errors)
+    for key in set(whole) - {f"{e}{s}" for e in errors for s in ("", "_samples")}:
+        assert part[key] == whole[key], key
 
 
 def test_batch_size_and_order_do_not_matter(

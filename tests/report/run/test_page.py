@@ -84,6 +84,46 @@ def test_a_difference_is_a_share_only_between_equal_numbers(make_results: Result
     assert "below the floor" in notes("train") and "below the floor" not in mixed
 
 
+def with_bars(results: ReportInputs, floor_size: int = 120, subsets: int = 20) -> ReportInputs:
+    """Results whose FID has bars on all three sides, and a limit."""
+    fid = {keys.stderr_key(keys.FID): 0.6312, keys.samples_stderr_key(keys.FID): 0.3}
+    metrics = fid | {keys.FID_INFINITY: 4.6, keys.stderr_key(keys.FID_INFINITY): 0.8}
+    metrics |= {keys.FID_INFINITY_FIT_ERROR: 0.49, keys.FID_INFINITY_FIXED_REFERENCE: 5.2}
+    metrics |= {keys.FID_INFINITY_POINTS: "samples 120: 5.432, 60: 5.9; reference images 110: 5.4"}
+    metrics |= {keys.UNCERTAINTY_METHOD: "standard error: jackknife over 20 groups"}
+    metrics |= {keys.matched(keys.FID): 2.1, keys.matched(keys.FID_NUM_SAMPLES): floor_size}
+    metrics |= {keys.MATCHED_NUM_SUBSETS: subsets}
+    if subsets > 1:
+        metrics[keys.std_key(keys.matched(keys.FID))] = 0.4
+    oracle = {key.replace("eval/", "oracle/"): value for key, value in fid.items()}
+    return replace(results, metrics=results.metrics | metrics | oracle)
+
+
+def test_bars_and_the_matched_floor_stand_beside_the_numbers(
+    make_results: Results, params: ProjectParams
+) -> None:
+    text = written(with_bars(make_results()), params).text
+    assert "5.432 ± 0.63 120 samples 2.3 ± 0.63 120 samples 2.1 ± 0.4 120 train images" in text
+    assert "all 160: 1.25" in text
+    assert "20 random sets of 120 train images vs 110 test images" in text
+    assert "± is the standard error: jackknife over 20 groups" in text
+    assert "Its ± holds 0.49 for the fit" in text and "samples 120: 5.432, 60: 5.9" in text
+    share, schedule = "network is 3.132 ± 0.42", "schedule is 0.2 ± 0.5, which cannot be told"
+    assert share in text and schedule in text
+
+
+def test_a_floor_of_fewer_images_says_that_it_cannot_be_compared(
+    make_results: Results, params: ProjectParams
+) -> None:
+    results = with_bars(make_results(num_samples=500, num_oracle=500), 160, 1)
+    text = written(results, params).text
+    assert "all 160 train images vs 110 test images" in text
+    assert "fewer than the 500 samples" in text and "cannot be compared with it" in text
+    assert "not the share of the schedule" in text
+    unequal = written(with_bars(make_results(num_samples=120, num_oracle=100)), params).text
+    assert "the two cannot be compared, and network less oracle is not the share" in unequal
+
+
 def test_without_an_oracle_nothing_is_said_of_shares(
     make_results: Results, params: ProjectParams
 ) -> None:

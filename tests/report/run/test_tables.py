@@ -127,3 +127,36 @@ def test_bars_name_the_features_and_hold_each_side_as_a_row(make_results: Result
         "network, 120 samples: Precision (classifier, layer 128)",
         "oracle, 120 samples: Precision (classifier, layer 128)",
     ]
+
+
+def with_bars(results: ReportInputs) -> tuple[dict, dict]:
+    """Metrics with errors and a matched floor of 120 images, and the reference summary."""
+    added = {
+        keys.stderr_key(keys.FID): 0.63,
+        keys.samples_stderr_key(keys.FID): 0.36,
+        keys.matched(keys.FID): 1.5,
+        keys.std_key(keys.matched(keys.FID)): 0.2,
+        keys.matched(keys.FID_NUM_SAMPLES): 120,
+        keys.MATCHED_NUM_SUBSETS: 20,
+    }
+    return results.metrics | added, results.reference
+
+
+def test_the_floor_is_the_matched_one_and_that_of_all_images_stands_beside_it(
+    make_results: Results,
+) -> None:
+    rows = metric_rows(*with_bars(make_results()), "test", 64)
+    fid, pixels = rows[:2]
+    assert fid.floor is not None and fid.full_floor is not None
+    assert (fid.floor.value, fid.floor.spread, fid.floor.images) == (1.5, 0.2, "120 train images")
+    assert fid.floor.means == "standard deviation of 20 subsets"
+    assert (fid.full_floor.value, fid.full_floor.images) == (1.25, "160 train images")
+    assert pixels.floor is not None and pixels.full_floor is None  # not measured at 120
+
+
+def test_a_standard_error_stands_where_there_is_one(make_results: Results) -> None:
+    found = {row.key: row for row in metric_rows(*with_bars(make_results()), "test", 64)}
+    fid, kid = found[keys.FID].network, found[keys.KID_MEAN].network
+    assert (fid.spread, fid.own_spread, fid.means) == (0.63, 0.36, "standard error")
+    assert (kid.spread, kid.own_spread) == (0.0004, None)
+    assert found[keys.ISC_MEAN].network.spread == 0.12

@@ -232,13 +232,14 @@ def _floor_note(inputs: ReportInputs, metric: Metric) -> str:
     if floor is None or subsets is None:
         return f"{train:,} train vs {test:,} test images: what a perfect generator would reach."
     which = f"{subsets} random sets of {floor.images}" if subsets > 1 else f"all {floor.images}"
-    note = f"{which} vs {metric.compared_with}: what a perfect generator reaches with as many."
+    with_many = "as many" if floor.num_images == metric.network.num_images else "so many"
+    note = f"{which} vs {metric.compared_with}: what a perfect generator reaches with {with_many}."
     if subsets > 1:
         note += " ± is the standard deviation of such sets, the reference left as it is."
     if floor.num_images < metric.network.num_images:
         note += (
             f" That is fewer than the {metric.network.images}, and a Fréchet distance of fewer "
-            "images is larger: the two cannot be compared."
+            "images is larger: the network's cannot be compared with it."
         )
     return note
 
