@@ -5,6 +5,7 @@ generated ones. The floor at their number is the mean over random subsets of the
 split that is not the reference.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,12 @@ import torch
 from ncsn.base import metric_names as keys
 from ncsn.base.rng import generator
 from ncsn.config.params import EvaluateParams
-from ncsn.evaluate import torch_fidelity as fidelity
 from ncsn.evaluate.metrics import feature_statistics, pixel_statistics
 from ncsn.evaluate.reference import Reference, Summary
 from ncsn.evaluate.uncertainty import MOST
 from ncsn.maths.frechet import GaussianStatistics, covariance_root, rooted_distance
-from ncsn.maths.kernel_distance import kernel_distance
+from ncsn.maths.kernel_distance import kernel_distances
+from ncsn.maths.manifold import ball_radii, inside_share
 from ncsn.runtime.threads import one_thread
 
 
@@ -75,19 +76,32 @@ def matched_floor(
 def _feature_values(
     features: torch.Tensor, reference: Reference, chosen: list[torch.Tensor], neighbours: int
 ) -> dict[str, list[float]]:
-    root = covariance_root(reference.statistics.cov)
-    values: dict[str, list[float]] = {keys.FID: [], keys.KID_MEAN: []}
-    real = reference.features
-    for places in chosen:
-        rows = features[places]
-        statistics = feature_statistics(rows)
-        values[keys.FID].append(rooted_distance(root, reference.statistics, statistics))
-        values[keys.KID_MEAN].append(kernel_distance(rows[:MOST], real[:MOST]))
-        if neighbours < min(len(rows), len(real)):
-            shares = fidelity.precision_recall(rows, real, neighbours)
-            for key, share in zip((keys.PRECISION, keys.RECALL), shares, strict=True):
-                values.setdefault(key, []).append(share)
+    real, statistics = reference.features, reference.statistics
+    root = covariance_root(statistics.cov)
+    values = {
+        keys.FID: [
+            rooted_distance(root, statistics, feature_statistics(rows))
+            for rows in _sets(features, chosen)
+        ],
+        keys.KID_MEAN: list(
+            kernel_distances((rows[:MOST] for rows in _sets(features, chosen)), real[:MOST])
+        ),
+    }
+    if neighbours < min(len(chosen[0]), len(real)):
+        radii = ball_radii(real, neighbours)
+        values[keys.PRECISION] = [
+            inside_share(rows, real, radii) for rows in _sets(features, chosen)
+        ]
+        values[keys.RECALL] = [
+            inside_share(real, rows, ball_radii(rows, neighbours))
+            for rows in _sets(features, chosen)
+        ]
     return values
+
+
+def _sets(features: torch.Tensor, chosen: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """One set at a time: many of them would fill the memory."""
+    return (features[places] for places in chosen)
 
 
 def _pixel_values(

@@ -1,6 +1,6 @@
 """The kernel distance (KID, Binkowski et al. 2018) of whole samples, and its standard error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,9 +36,19 @@ def kernel_distance(generated: Tensor, real: Tensor) -> float:
         generated: points (N, D).
         real: points (M, D).
     """
-    whole = tuple([torch.arange(len(rows))] for rows in (generated, real))
-    sums = _group_sums(generated, real, whole)
-    return _Sums(*(part.sum() for part in sums)).distance(len(generated), len(real))
+    return next(kernel_distances([generated], real))
+
+
+def kernel_distances(samples: Iterable[Tensor], real: Tensor) -> Iterator[float]:
+    """Yields `kernel_distance` of each sample; pairs of real points are summed once."""
+    y = real.double()
+    ones = torch.ones(len(y), 1, dtype=torch.float64)
+    others = _within(y, ones)
+    for sample in samples:
+        x = sample.double()
+        own = torch.ones(len(x), 1, dtype=torch.float64)
+        sums = _Sums(_within(x, own), others, _kernel_sums(x, y, own, ones))
+        yield sums.distance(len(x), len(y))
 
 
 def kernel_distance_variances(
@@ -75,8 +85,8 @@ def _group_sums(
     ones = [_membership(part) for part in groups]
     x, y = generated.double(), real.double()
     return (
-        _kernel_sums(x, x, ones[0], ones[0]) - _own_sums(x, ones[0]),
-        _kernel_sums(y, y, ones[1], ones[1]) - _own_sums(y, ones[1]),
+        _within(x, ones[0]),
+        _within(y, ones[1]),
         _kernel_sums(x, y, ones[0], ones[1]),
     )
 
@@ -97,8 +107,10 @@ def _kernel_sums(x: Tensor, y: Tensor, x_ones: Tensor, y_ones: Tensor) -> Tensor
     )
 
 
-def _own_sums(x: Tensor, ones: Tensor) -> Tensor:
-    return torch.diag(_kernel(x.square().sum(1), x.shape[1]) @ ones)
+def _within(x: Tensor, ones: Tensor) -> Tensor:
+    """Sums over pairs of different points, by group."""
+    own = torch.diag(_kernel(x.square().sum(1), x.shape[1]) @ ones)
+    return _kernel_sums(x, x, ones, ones) - own
 
 
 def _kernel(products: Tensor, dim: int) -> Tensor:
