@@ -37,7 +37,8 @@ def matched_floor(
     """Returns the floors at the number of generated images, with spread and counts.
 
     The standard deviation over subsets is divided by sqrt(1 - n/T), since subsets of one pool of
-    T images share images: that of independent draws of n images. A single subset has none.
+    T images share images: that of independent draws of n images. A single subset has none. KID is
+    that of all pairs, of at most MOST images a side; torch-fidelity's subsets estimate the same.
 
     Args:
         other: where the subsets come from.

@@ -20,7 +20,7 @@ from ncsn.maths.manifold import share_inside
 from ncsn.runtime.threads import one_thread
 
 FEWEST = 20  # images a side, below which there are no bars
-MOST = 10_000  # images a side from which those of KID, precision and recall are estimated
+MOST = 5_000  # images a side from which those of KID, precision and recall are estimated
 
 
 class _Sample(NamedTuple):
