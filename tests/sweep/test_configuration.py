@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ncsn.base.errors import Diverged, UserError
-from ncsn.sweep.trials.configuration import LOG, StageFailed, Stopped, reproduce_configuration
+from ncsn.sweep.trials.configuration import LOG, reproduce_configuration
+from ncsn.sweep.trials.outcome import StageFailed, Stopped
 from ncsn.sweep.trials.workspace import open_workspace
 from ncsn.train.log import LOG as LOG_OF_TRAINING
 
@@ -19,7 +20,7 @@ def workspace(project):
 
 
 def _how(outcome):
-    return {stage.stage: stage.how for stage in outcome.stages}
+    return {stage.stage: stage.status for stage in outcome.stages}
 
 
 def test_says_which_stages_ran_came_from_the_cache_or_stood(workspace, runs):

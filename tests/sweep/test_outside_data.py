@@ -32,7 +32,7 @@ def project(project: Path, git: Any) -> Path:
 
 def _how(workspace: Any, **changes: Any) -> dict[str, str]:
     outcome = reproduce_configuration(workspace, VALUES | changes)
-    return {stage.stage: stage.how for stage in outcome.stages}
+    return {stage.stage: stage.status for stage in outcome.stages}
 
 
 @pytest.fixture

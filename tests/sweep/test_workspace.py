@@ -83,4 +83,4 @@ def test_workspaces_share_results_metrics_too(project, runs):
     second = open_workspace(project, 1, allow_dirty=False)
     outcome = reproduce_configuration(second, VALUES)
     assert outcome.metrics == metrics and runs() == []
-    assert {stage.how for stage in outcome.stages} == {"cached"}
+    assert {stage.status for stage in outcome.stages} == {"cached"}

@@ -29,6 +29,22 @@ def stage_table(root: str | Path = ".") -> dict[str, dict[str, Any]]:
     return stages
 
 
+def needed_stages(target: str, root: str | Path = ".") -> list[str]:
+    """Returns a stage and all that it needs, each one after those that it needs itself."""
+    table = stage_table(root)
+    maker = {out: name for name, stage in table.items() for out in _outs(stage)}
+    found: list[str] = []
+
+    def add(name: str) -> None:
+        for dep in table[name].get("deps", []):
+            if dep in maker and maker[dep] not in found:
+                add(maker[dep])
+        found.append(name)
+
+    add(target)
+    return found
+
+
 def declared_params(stage: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of the dotted keys that a stage lists under `params`."""
     return {key: _value(params, key) for key in stage.get("params", [])}
@@ -76,6 +92,12 @@ def contents_key(files: Iterable[Path], setting: str = "") -> str:
     return _digest([setting, [[path.name, file_sha256(path)] for path in files]])
 
 
+def _outs(stage: dict[str, Any]) -> list[str]:
+    """Paths of all that a stage leaves; an entry with options is a mapping of one path."""
+    entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
 def _code_file(stage: str) -> str:
     return f"{FINGERPRINTS}/{stage}.json"
 
@@ -98,7 +120,7 @@ def _content_sha256(path: Path) -> str:
         [
             [str(f.relative_to(path)), file_sha256(f)]
             for f in sorted(path.rglob("*"))
-            if f.is_file()
+            if f.is_file() and f.parent.name != "__pycache__"  # as .dvcignore has it
         ]
     )
 

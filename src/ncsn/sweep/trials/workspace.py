@@ -38,7 +38,7 @@ class Workspace:
         root: the project's folder in the clone.
         main: the project's top folder.
         base: params.yaml of the source, without any trial's values.
-        shared: folder of unfinished work and of locks that all workspaces share.
+        shared: folder of unfinished work that all workspaces share.
         claim: the lock that keeps other processes away.
     """
 
@@ -47,6 +47,11 @@ class Workspace:
     base: Mapping[str, Any]
     shared: Path
     claim: BaseFileLock | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks on results that are being computed, which all workspaces share."""
+        return self.shared / "locks"
 
 
 def checked_source(main: Path, *, allow_dirty: bool) -> None:
@@ -105,7 +110,9 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
     share_cache(main, place)
-    return Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
+    workspace = Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
+    workspace.locks.mkdir(parents=True, exist_ok=True)
+    return workspace
 
 
 def restore_params(workspace: Workspace) -> None:
