@@ -38,10 +38,10 @@ MATHS_IMPORTS = {"torch", "math", "collections", "functools", "typing", "datacla
 MATHS_OURS = ("ncsn.maths", "ncsn.base.rng")
 PLACES = {
     "mlflow": ("tracking/",),
-    "optuna": ("sweep/search/", "sweep/results/", "sweep/commands.py"),
+    "optuna": ("sweep/search/",),
     "dvc": ("sweep/trials/dvc_repo.py",),
-    "dvc_data": ("sweep/trials/dvc_repo.py",),
-    "scmrepo": ("sweep/trials/dvc_repo.py",),
+    "dvc_data": (),
+    "scmrepo": (),
     "torch_fidelity": ("evaluate/torch_fidelity.py",),
     "pandas": ("report/", "toy/"),
     "matplotlib": ("report/", "toy/"),
@@ -105,6 +105,9 @@ def test_imports_keep_the_order_and_their_places(path):
         ("data/prepare.py", "def f():\n    import mlflow"),
         ("report/run/page.py", "from optuna import Study"),
         ("sweep/studies/plan.py", "import optuna.trial"),
+        ("sweep/results/export.py", "import optuna"),
+        ("sweep/cli.py", "from optuna import Study"),
+        ("sweep/trials/workspace.py", "from dvc.repo import Repo"),
         ("sweep/search/worker.py", "from dvc.repo import Repo"),
         ("evaluate/metrics.py", "import torch_fidelity"),
         ("sample/blocks.py", "import matplotlib.pyplot as plt"),

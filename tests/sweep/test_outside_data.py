@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ncsn.base.yaml_file import read_commented, set_values, write_commented
+from ncsn.base.dotted import set_values
+from ncsn.base.yaml_file import read_commented, write_commented
 from ncsn.config.paths import DATA_SOURCE
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import open_workspace

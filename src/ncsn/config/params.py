@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError, model_validator
 
 from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
+from ncsn.base.dotted import value_at
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
@@ -247,10 +248,8 @@ def _complaint(problem: dict[str, Any]) -> str:
         kind == "value_error"
     ):  # a rule across fields; its message starts with the one that breaks it
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
-        value = problem["input"]
-        for part in field.split("."):
-            value = value[part]
-        return f"{'.'.join([*location, field])} (value {shown(value)}): {rule}"
+        value = shown(value_at(problem["input"], field))
+        return f"{'.'.join([*location, field])} (value {value}): {rule}"
     return complaint(key, problem)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.dotted import value_at
 from ncsn.base.files import file_sha256, read_json
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE
@@ -47,7 +48,7 @@ def needed_stages(target: str, root: str | Path = ".") -> list[str]:
 
 def declared_params(stage: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of the dotted keys that a stage lists under `params`."""
-    return {key: _value(params, key) for key in stage.get("params", [])}
+    return {key: value_at(params, key) for key in stage.get("params", [])}
 
 
 def fingerprinted_stages(root: str | Path = ".") -> list[str]:
@@ -135,12 +136,5 @@ def _filled(value: Any, variables: dict[str, Any]) -> Any:
     if isinstance(value, list):
         return [_filled(item, variables) for item in value]
     if isinstance(value, str):
-        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value(variables, match[1])), value)
-    return value
-
-
-def _value(params: dict[str, Any], key: str) -> Any:
-    value: Any = params
-    for part in key.split("."):
-        value = value[part]
+        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(value_at(variables, match[1])), value)
     return value

@@ -24,7 +24,7 @@ from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import image_grid
+from ncsn.tracking.results import as_text, image_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
@@ -168,10 +168,7 @@ def _child(study: StudyRun, trial: TrialRecord) -> Run:
 
 
 def _params(trial: TrialRecord) -> dict[str, str]:
-    return {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in trial.values.items()
-    }
+    return {key: as_text(value) for key, value in trial.values.items()}
 
 
 def _tags(trial: TrialRecord) -> dict[str, str]:

@@ -86,7 +86,9 @@ class _Reproduction:
     frees the lock of a process that was killed.
     """
 
-    def __init__(self, workspace: Workspace, values: Mapping[str, Any], on_row: OnRow | None = None):
+    def __init__(
+        self, workspace: Workspace, values: Mapping[str, Any], on_row: OnRow | None = None
+    ):
         _set_params(workspace, values)
         self._workspace, self._rows = workspace, TrainingRows(on_row)
         self.paths = load_paths(workspace.root)

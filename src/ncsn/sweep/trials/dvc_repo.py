@@ -1,9 +1,9 @@
 """DVC brings stages up to date, by commands that can be stopped.
 
-DVC waits for a stage's command without a look at anything else, and has no interface by which the
-command could be watched or stopped. So DVC runs in this process and ONE private function of it,
-`dvc.stage.run._run`, is replaced. That is known to work with the versions KNOWN; with any other one
-each stage is a `dvc repro` in a process of its own, which takes seconds longer.
+DVC waits for the command of a stage, and has no interface by which it could be watched or stopped.
+So DVC runs in this process, and ONE private function of it is replaced: `dvc.stage.run._run`. That
+is known to work with the versions KNOWN. With any other one each stage is a `dvc repro` in a
+process of its own, which takes seconds longer.
 """
 
 import contextlib

@@ -120,11 +120,12 @@ def restore_params(workspace: Workspace) -> None:
     git(workspace.root, "checkout-index", "--force", "--", str(PARAMS_FILE))
 
 
-def fetch_experiment(workspace: Workspace, reference: str) -> None:
+def fetch_experiment(workspace: Workspace, name: str) -> None:
     """Brings an experiment that was saved in the workspace into the main tree's git."""
     clone, _ = place_in_git(workspace.root)
-    refs = f"+{reference}:{reference}"
-    git(workspace.main, "fetch", "--quiet", "--no-tags", str(clone), refs)
+    commit = head(workspace.root)
+    reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+    git(workspace.main, "fetch", "--quiet", "--no-tags", str(clone), f"+{reference}:{reference}")
 
 
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
