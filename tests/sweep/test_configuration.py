@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ncsn.base.errors import Diverged, UserError
+from ncsn.sweep.trials import dvc_repo
 from ncsn.sweep.trials.configuration import LOG, reproduce_configuration
 from ncsn.sweep.trials.outcome import StageFailed, Stopped
 from ncsn.sweep.trials.workspace import open_workspace
@@ -14,8 +15,11 @@ from ncsn.train.log import LOG as LOG_OF_TRAINING
 FEW = {"train.num_steps": 5, "sampler.epsilon": 1e-4}
 
 
-@pytest.fixture
-def workspace(project):
+@pytest.fixture(params=["known", pytest.param("unknown", marks=pytest.mark.slow)])
+def workspace(project, request, monkeypatch):
+    """In a process with the DVC that is known, and with one that is not and runs as a command."""
+    if request.param == "unknown":
+        monkeypatch.setattr(dvc_repo, "version", lambda name: "4.0.0")
     return open_workspace(project, 0, allow_dirty=False)
 
 
