@@ -15,6 +15,7 @@ from ncsn.runtime.dag import (
     configuration_key,
     declared_params,
     fingerprinted_stages,
+    needed_stages,
     stage_key,
     stage_table,
 )
@@ -71,6 +72,18 @@ def test_the_stage_fingerprint_leaves_a_file_for_each_other_stage():
     assert fingerprinted_stages(ROOT) == [name for name in STAGES if name != "fingerprint"]
     outs = [f"{FINGERPRINTS}/{name}.json" for name in fingerprinted_stages(ROOT)]
     assert STAGES["fingerprint"]["outs"] == outs
+
+
+def test_what_a_stage_needs_comes_before_it_and_nothing_else_does():
+    needed = needed_stages("evaluate", ROOT)
+    assert needed[-1] == "evaluate" and len(needed) == len(set(needed))
+    assert set(needed) == {
+        *("fingerprint", "source", "prepare", "reference", "noise", "train", "sample", "evaluate")
+    }
+    for name in ("source", "noise", "reference"):
+        assert needed.index(name) > needed.index("fingerprint")
+    assert needed.index("prepare") < needed.index("train") < needed.index("sample")
+    assert needed_stages("fingerprint", ROOT) == ["fingerprint"]
 
 
 @pytest.mark.parametrize("name", STAGES)

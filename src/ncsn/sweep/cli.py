@@ -6,6 +6,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
@@ -27,47 +28,50 @@ _MANY_WORKERS = 256  # each is a process with its own clone
 
 def run_command_line() -> None:
     """Does what the command line says; a fault of the studies' database is told in one line."""
+    args = _parser().parse_args()
+    with storage_faults(storage_url(_params().sweep)):
+        args.command(args)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Studies over params.yaml.")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def subparser(
-        name: str, command: Callable[[argparse.Namespace], None], text: str
-    ) -> argparse.ArgumentParser:
-        made = subparsers.add_parser(name, help=text, description=text)
-        made.set_defaults(command=command)
-        if name != "list":
-            made.add_argument("study", metavar="STUDY", help="a file in studies/")
-            made.add_argument("--size", default="digits", help="of the study; default digits")
-            made.add_argument("--model", choices=["network", "oracle"], default="network")
-        return made
-
-    run = subparser("run", _run, "run a study, or go on with it")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = _subparser(commands, "run", _run, "run a study, or go on with it")
     run.add_argument("--workers", type=_workers, default=1, metavar="N")
     run.add_argument("--trials", type=_count, metavar="N", help="in place of budget.trials")
     run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
     run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
     run.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
-    status = subparser("status", _status, "progress, best, failures, time left")
+    status = _subparser(commands, "status", _status, "progress, best, failures, time left")
     status.add_argument("--trials", type=_count, metavar="N", help="as given to run")
-    subparser("list", _list, "study files and what has been run")
-    apply = subparser("apply", _apply, "write a trial's values into params.yaml")
+    _subparser(commands, "list", _list, "study files and what has been run")
+    apply = _subparser(commands, "apply", _apply, "write a trial's values into params.yaml")
     chosen = apply.add_mutually_exclusive_group()
     chosen.add_argument("--trial", type=int, metavar="N")
     chosen.add_argument("--best", action="store_true", help="the default")
-    save = subparser("save", _save, "make the best trials experiments of DVC")
+    save = _subparser(commands, "save", _save, "make the best trials experiments of DVC")
     save.add_argument("--top", type=_count, default=3, metavar="K")
     save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
-    confirm = subparser("confirm", _confirm, "draw the best again with fresh seeds")
+    confirm = _subparser(commands, "confirm", _confirm, "draw the best again with fresh seeds")
     confirm.add_argument("--top", type=_count, default=3, metavar="K")
     confirm.add_argument("--seeds", type=_count, default=3, metavar="S")
-    confirm.add_argument(
-        "--num-samples", type=_count, metavar="N", help="images per seed; default: the preset's"
-    )
+    per_seed = "images per seed; default: the preset's"
+    confirm.add_argument("--num-samples", type=_count, metavar="N", help=per_seed)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
-    subparser("report", _report, "write reports/sweeps/<study>/")
-    args = parser.parse_args()
-    with storage_faults(storage_url(_params().sweep)):
-        args.command(args)
+    _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
+    return parser
+
+
+def _subparser(
+    commands: Any, name: str, command: Callable[[Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    made.set_defaults(command=command)
+    if name != "list":
+        made.add_argument("study", metavar="STUDY", help="a file in studies/")
+        made.add_argument("--size", default="digits", help="of the study; default digits")
+        made.add_argument("--model", choices=["network", "oracle"], default="network")
+    return made
 
 
 def _run(args: Namespace) -> None:

@@ -35,7 +35,7 @@ NUM_COMPARED = 10  # MLflow's compare page is slow with more
 _CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS)
 _PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
-_BATCH = 1000  # MLflow's limit of metrics a request
+_BATCH = 1000  # MLflow's limit of metrics per request
 
 
 class StudyRun(NamedTuple):

@@ -60,7 +60,7 @@ def _points_of_another(study: optuna.Study, plan: Plan) -> list[dict[str, Any]]:
 
 def present_point(plan: Plan) -> dict[str, Any] | None:
     """Returns params.yaml on the study's axes, None where its choice is none of theirs."""
-    return projected(flattened(plan.params), plan.space, {**plan.fixed, **plan.forced})
+    return projected(flattened(plan.params), plan.space, plan.shared())
 
 
 def advised_point(plan: Plan, data: DataFacts) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ def advised_point(plan: Plan, data: DataFacts) -> dict[str, Any] | None:
     ruled = [key for key in rules if isinstance(plan.space.get(key), FloatAxis | IntAxis)]
     for key in ruled:
         values[key] = _clipped(rules[key](values), plan.space[key])
-    return projected(values, plan.space, {**plan.fixed, **plan.forced}) if ruled else None
+    return projected(values, plan.space, plan.shared()) if ruled else None
 
 
 def _ends(values: Mapping[str, Any]) -> tuple[float, float]:

@@ -78,7 +78,7 @@ class Objective:
 
     def _started(self, trial: optuna.Trial) -> TrialRecord:
         plan = self.plan
-        point = suggested_point(trial, plan.space, {**plan.fixed, **plan.forced})
+        point = suggested_point(trial, plan.space, plan.shared())
         self.on_point()
         record = TrialRecord(
             number=trial.number,

@@ -63,6 +63,10 @@ class Plan:
         """Returns all dotted values of params.yaml that a trial at `point` sets."""
         return values_of(point, self.space, self.fixed) | dict(self.forced)
 
+    def shared(self) -> dict[str, Any]:
+        """Returns the dotted values that all trials share."""
+        return {**self.fixed, **self.forced}
+
     def seeds(self) -> tuple[int, ...]:
         """Returns the seeds of the samples at each point."""
         return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.spec.seeds))
@@ -116,7 +120,7 @@ def grid_points(plan: Plan) -> list[dict[str, Any]]:
     Every 2^k-th point comes first, then those half-way between: a study that ends early has seen
     the whole range.
     """
-    points = grid(plan.space, {**plan.fixed, **plan.forced})
+    points = grid(plan.space, plan.shared())
     step = 1
     while 2 * step < len(points):
         step *= 2
