@@ -15,6 +15,7 @@ from ncsn.sweep.results.status import point_text
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import (
     Workspace,
+    discard,
     fetch_experiment,
     open_workspace,
     restore_params,
@@ -49,7 +50,7 @@ def save_experiments(
         outcome = reproduce_configuration(workspace, values)
         restore_params(workspace)  # as a person knows it, not as JSON
         write_values(values, workspace.root / PARAMS_FILE)
-        _save(workspace.root, name, [stage.stage for stage in outcome.stages])
+        _save(workspace, name, [stage.stage for stage in outcome.stages])
         fetch_experiment(workspace, name)
     return list(rows)
 
@@ -86,11 +87,17 @@ def comparison_lines(
     return lines
 
 
-def _save(root: Path, name: str, stages: Sequence[str]) -> None:
-    """Saves the stages as an experiment; without names DVC would ask for the outs of all."""
+def _save(workspace: Workspace, name: str, stages: Sequence[str]) -> None:
+    """Saves the stages as an experiment; without names DVC would ask for the outs of all.
+
+    Where DVC fails, such as beside a submodule, it leaves a broken index of git behind.
+    """
     command = [sys.executable, "-m", "dvc", "exp", "save", "--force", "--name", name, *stages]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, cwd=workspace.root, capture_output=True, text=True, errors="replace"
+    )
     if done.returncode:
+        discard(workspace)
         _, _, reason = done.stderr.strip().rpartition("ERROR: ")
         rule = f"DVC cannot save an experiment here: {reason.splitlines()[0] if reason else '?'}"
-        raise UserError(f"{root}: {rule}")
+        raise UserError(f"{workspace.root}: {rule}")

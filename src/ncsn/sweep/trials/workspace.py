@@ -16,7 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.base.errors import UserError
 from ncsn.base.files import whole_folder
-from ncsn.base.marked import MARK, refuse_foreign
+from ncsn.base.marked import MARK, refuse_foreign, remove_marked
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
 from ncsn.sweep.trials.dvc_repo import share_cache
@@ -36,6 +36,7 @@ class Workspace:
 
     Attributes:
         root: the project's folder in the clone.
+        clone: the clone's top folder.
         main: the project's top folder.
         base: params.yaml of the source, without any trial's values.
         shared: folder of unfinished work that all workspaces share.
@@ -43,6 +44,7 @@ class Workspace:
     """
 
     root: Path
+    clone: Path
     main: Path
     base: Mapping[str, Any]
     shared: Path
@@ -110,7 +112,8 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
     share_cache(main, place)
-    workspace = Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
+    params = read_yaml(place / PARAMS_FILE)
+    workspace = Workspace(place, root, main, params, sweep / "shared", claim)
     workspace.locks.mkdir(parents=True, exist_ok=True)
     return workspace
 
@@ -122,10 +125,17 @@ def restore_params(workspace: Workspace) -> None:
 
 def fetch_experiment(workspace: Workspace, name: str) -> None:
     """Brings an experiment that was saved in the workspace into the main tree's git."""
-    clone, _ = place_in_git(workspace.root)
     commit = head(workspace.root)
     reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
-    git(workspace.main, "fetch", "--quiet", "--no-tags", str(clone), f"+{reference}:{reference}")
+    source, refs = str(workspace.clone), f"+{reference}:{reference}"
+    git(workspace.main, "fetch", "--quiet", "--no-tags", source, refs)
+
+
+def discard(workspace: Workspace) -> None:
+    """Removes a clone whose git may be broken; the next one to be opened is made anew."""
+    remove_marked(workspace.clone)
+    if workspace.claim is not None:
+        workspace.claim.release()
 
 
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
