@@ -334,10 +334,10 @@ def test_save_and_confirm_use_the_best_trials(real, studied, sweep, runs):
     assert saved.out == "mine-digits-0\n`dvc exp show` lists them\n"
     ran = runs()
     assert ran.count("train") == 1
-    words = ("confirm", "mine", "--top", "1", "--seeds", "2", "--num-samples", "50")
+    words = ("confirm", "mine", "--top", "1", "--seeds", "2", "--num-samples", "900")
     confirmed = sweep(*words)
     assert (confirmed.status, confirmed.error) == (0, "")
-    assert confirmed.out.splitlines()[0] == "trial 0 (sampler.epsilon 0.0001), 50 images:"
+    assert confirmed.out.splitlines()[0] == "trial 0 (sampler.epsilon 0.0001), 900 images:"
     assert [stage for stage in runs() if "train" in stage] == []
     (real / "src" / "scale.py").write_text("SCALE = 7\n")
     for command in ("save", "confirm", "run"):

@@ -15,9 +15,8 @@ from torch import Tensor
 from ncsn.base.errors import Diverged
 from ncsn.base.files import write_jsonl
 from ncsn.base.metric_names import TRAIN_LOSS, level_key
-from ncsn.base.records import read_log
+from ncsn.base.records import LOG, read_log
 
-LOG = "train_log.jsonl"
 SPEED = "speed.jsonl"  # apart from the log: equal trainings leave equal bytes, which hold no clock
 PREVIEWS = "previews"
 

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from ncsn.base.files import whole_file
 from ncsn.base.outside import PROJECT
-from ncsn.base.records import SampleRecord, read_metrics, read_record
+from ncsn.base.records import LOG, SampleRecord, read_metrics, read_record
 from ncsn.config.params import PARAMS_FILE, checked_params
 from ncsn.config.paths import load_paths
 from ncsn.config.preset import set_known
@@ -27,12 +27,12 @@ from ncsn.runtime.unfinished import SHARED_WORK
 from ncsn.sweep.trials import dvc_repo
 from ncsn.sweep.trials.command import Ended, run_command
 from ncsn.sweep.trials.outcome import Outcome, StageOutcome
-from ncsn.sweep.trials.rows import OnRow, TrainingRows
+from ncsn.sweep.trials.pipeline import OnRow
+from ncsn.sweep.trials.rows import TrainingRows
 from ncsn.sweep.trials.workspace import Workspace
 from ncsn.tracking.live import SWITCH
 
 TRAIN, TARGET = "train", "evaluate"
-LOG = "train_log.jsonl"  # in the work folder of a training
 
 
 def reproduce_configuration(

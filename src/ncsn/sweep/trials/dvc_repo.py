@@ -30,14 +30,14 @@ from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, StageFailed
 
 KNOWN = SpecifierSet(">=3.67,<3.68")
 RunCommand = Callable[[str, list[str], Mapping[str, str]], Ended]
-Reproduce = Callable[[str], str]
+ReproduceStage = Callable[[str], str]
 _RUN, _PARAMETERS = "_run", ["executable", "cmd", "kwargs"]
 _EXITED = re.compile(r"^ERROR: failed to reproduce .*exited with (-?\d+)", re.MULTILINE)
 logging.getLogger("dvc").setLevel(logging.CRITICAL)  # every failure is raised as well
 
 
 @contextlib.contextmanager
-def opened(root: Path, run: RunCommand) -> Iterator[Reproduce]:
+def opened(root: Path, run: RunCommand) -> Iterator[ReproduceStage]:
     """Opens a workspace; no other process may use it.
 
     Args:
