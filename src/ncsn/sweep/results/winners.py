@@ -1,7 +1,5 @@
 """What is done with a study's best trials: kept as DVC experiments, drawn again."""
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -13,6 +11,7 @@ from ncsn.config.params import PARAMS_FILE
 from ncsn.config.preset import write_values
 from ncsn.sweep.results.status import point_text
 from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.dvc_repo import save_experiment
 from ncsn.sweep.trials.workspace import (
     Workspace,
     discard,
@@ -50,7 +49,11 @@ def save_experiments(
         outcome = reproduce_configuration(workspace, values)
         restore_params(workspace)  # as a person knows it, not as JSON
         write_values(values, workspace.root / PARAMS_FILE)
-        _save(workspace, name, [stage.stage for stage in outcome.stages])
+        try:
+            save_experiment(workspace.root, name, [stage.stage for stage in outcome.stages])
+        except UserError:
+            discard(workspace)
+            raise
         fetch_experiment(workspace, name)
     return list(rows)
 
@@ -85,19 +88,3 @@ def comparison_lines(
         spread = f" +- {stdev(values):.3g}" if len(values) > 1 else ""
         lines.append(f"    {name} {seen:.4g} in the search, {fmean(values):.4g}{spread} fresh")
     return lines
-
-
-def _save(workspace: Workspace, name: str, stages: Sequence[str]) -> None:
-    """Saves the stages as an experiment; without names DVC would ask for the outs of all.
-
-    Where DVC fails, such as beside a submodule, it leaves a broken index of git behind.
-    """
-    command = [sys.executable, "-m", "dvc", "exp", "save", "--force", "--name", name, *stages]
-    done = subprocess.run(
-        command, cwd=workspace.root, capture_output=True, text=True, errors="replace"
-    )
-    if done.returncode:
-        discard(workspace)
-        _, _, reason = done.stderr.strip().rpartition("ERROR: ")
-        rule = f"DVC cannot save an experiment here: {reason.splitlines()[0] if reason else '?'}"
-        raise UserError(f"{workspace.root}: {rule}")

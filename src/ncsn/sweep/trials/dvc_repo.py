@@ -2,8 +2,8 @@
 
 DVC waits for the command of a stage, and has no interface by which it could be watched or stopped.
 So DVC runs in this process, and ONE private function of it is replaced: `dvc.stage.run._run`. That
-is known to work with the versions KNOWN. With any other one each stage is a `dvc repro` in a
-process of its own, which takes seconds longer.
+is known to work with the versions KNOWN. Of any other one the command line alone is used: each
+stage is a `dvc repro` in a process of its own, which takes seconds longer.
 """
 
 import contextlib
@@ -12,15 +12,15 @@ import inspect
 import logging
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
-from dvc.repo import Repo, lock_repo
 from packaging.specifiers import SpecifierSet
 
 from ncsn.base.errors import UserError
@@ -56,6 +56,8 @@ def opened(root: Path, run: RunCommand) -> Iterator[ReproduceStage]:
         _say_slow(version("dvc"))
         yield partial(_by_command, run)
         return
+    from dvc.repo import Repo, lock_repo
+
     with _faults(root), contextlib.closing(Repo(str(root))) as repo, lock_repo(repo):
         stages = {stage.name: stage for stage in repo.index.stages}
         yield lambda name: _in_process(root, stages[name], run)
@@ -75,22 +77,54 @@ def share_cache(main: Path, root: Path) -> None:
     Told by a link and by .dvc/config.local, which git ignores: DVC's own writer of that file knows
     no letters beyond ASCII, and a link's name is as it was chosen wherever the project lies.
     """
-    with _faults(main), contextlib.closing(Repo(str(main))) as repo:
-        config = repo.config["cache"]
-        folder = Path(repo.cache.local_cache_dir).absolute()
+    folder, settings = _cache_of(main)
     link = root / ".dvc" / "tmp" / "main_cache"
     for parent in (folder, link.parent):
         parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
-    lines = ["[cache]", "dir = tmp/main_cache"]
-    if config.get("type"):
-        lines.append(f"type = {','.join(config['type'])}")
-    if config.get("shared"):
-        lines.append(f"shared = {config['shared']}")
+    told = [f"{name} = {value}" for name, value in settings.items() if value]
+    lines = ["[cache]", "dir = tmp/main_cache", *told]
     (root / ".dvc" / "config.local").write_text("\n".join(lines) + "\n")
     # Names processes that hold paths; one that was killed stays in it, and its number comes back.
     (root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+
+
+def save_experiment(root: Path, name: str, stages: Sequence[str]) -> None:
+    """Saves stages of a workspace as an experiment; unnamed, DVC would ask for all stages' outs.
+
+    Raises:
+        UserError: DVC refuses it; where that is for a submodule, git's index is left broken.
+    """
+    try:
+        _dvc(root, "exp", "save", "--force", "--name", name, *stages)
+    except UserError as error:
+        raise UserError(f"DVC cannot save an experiment here: {error}") from None
+
+
+def _cache_of(main: Path) -> tuple[Path, dict[str, str]]:
+    """The folder of a project's cache, and how files are linked from it and shared."""
+    names = ("type", "shared")
+    if not is_known(version("dvc")):
+        lines = _dvc(main, "config", "--list").splitlines()
+        listed = dict(line.split("=", 1) for line in lines if "=" in line)
+        folder = Path(_dvc(main, "cache", "dir").removesuffix("\n"))
+        return folder, {name: listed.get(f"cache.{name}", "") for name in names}
+    from dvc.repo import Repo
+
+    with _faults(main), contextlib.closing(Repo(str(main))) as repo:
+        config, folder = repo.config["cache"], Path(repo.cache.local_cache_dir).absolute()
+    values = {name: config.get(name) or "" for name in names}
+    return folder, {k: v if isinstance(v, str) else ",".join(v) for k, v in values.items()}
+
+
+def _dvc(root: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("ERROR: ")[2].partition("\n")[0]
+        raise UserError(f"{root}: DVC says: {reason}")
+    return done.stdout
 
 
 def _in_process(root: Path, stage: Any, run: RunCommand) -> str:
@@ -140,7 +174,8 @@ def _by_command(run: RunCommand, stage: str) -> str:
 
 @cache
 def _say_slow(dvc: str) -> None:
-    notice(f"DVC {dvc} is not known ({KNOWN} is): trials take seconds longer for each stage")
+    slow = "each stage is a `dvc repro` of its own and takes seconds longer"
+    notice(f"DVC {dvc} is not known to work with sweeps ({KNOWN} is); {slow}")
 
 
 @contextlib.contextmanager
