@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError, model_validator
 
 from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
-from ncsn.base.dotted import value_at
+from ncsn.base.dotted import flattened, value_at
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
@@ -106,9 +106,14 @@ def _weights_in_fp32(params: Params) -> None:
 
 def _sizes(params: Params) -> None:
     for key, most, of in size_limits(params):
-        section, name = key.split(".")
-        if getattr(getattr(params, section), name) > most:
+        if param(params, key) > most:
             raise ValueError(f"{key}: must be at most {most}{of}")
+
+
+def param(params: Params, key: str) -> Any:
+    """Returns the value of a dotted key."""
+    section, name = key.split(".")
+    return getattr(getattr(params, section), name)
 
 
 class SizeLimit(NamedTuple):
@@ -213,14 +218,11 @@ def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
 def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with each dotted key whose value is an address with a password."""
     found = {}
-    for section, content in values.items():
-        for name, value in content.items() if isinstance(content, Mapping) else ():
-            key, texts = f"{section}.{name}", value if isinstance(value, list) else [value]
-            hidden = [
-                masked(text) for text in texts if isinstance(text, str) and has_password(text)
-            ]
-            if hidden:
-                found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
+    for key, value in flattened(values).items():
+        texts = value if isinstance(value, list) else [value]
+        hidden = [masked(text) for text in texts if isinstance(text, str) and has_password(text)]
+        if hidden:
+            found[key] = f"{key} (value {hidden[0]!r}): {_way_of(key)}"
     return found
 
 
