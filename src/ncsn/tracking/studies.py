@@ -174,7 +174,7 @@ def _params(trial: TrialRecord) -> dict[str, str]:
 def _tags(trial: TrialRecord) -> dict[str, str]:
     """Conditions of metrics, how each stage came to its result, and the training's lineage."""
     texts = {key: value for key, value in trial.metrics.items() if isinstance(value, str)}
-    texts |= {f"ncsn.stage.{name}": how for name, how in trial.stages.items()}
+    texts |= {f"ncsn.stage.{name}": status for name, status in trial.stages.items()}
     own = {
         "ncsn.origin": trial.origin,
         "ncsn.worker": trial.worker,

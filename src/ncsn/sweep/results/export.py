@@ -140,7 +140,7 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
         "reason": trial.reason,
     }
     row |= {f"seconds/{name}": seconds for name, seconds in trial.seconds.items()}
-    row |= {f"how/{name}": how for name, how in trial.stages.items()}
+    row |= {f"how/{name}": status for name, status in trial.stages.items()}
     return row | {f"by_seed/{key}": json.dumps(list(v)) for key, v in trial.by_seed.items()}
 
 

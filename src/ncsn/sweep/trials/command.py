@@ -70,8 +70,8 @@ def failure(stage: str, ended: Ended) -> Diverged | StageFailed:
     reason = _reason(ended.text.strip())
     if ended.status == DIVERGED:
         return Diverged(f"{stage}: {reason}")
-    how = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
-    return StageFailed(f"{stage} failed ({how}): {reason}")
+    ending = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
+    return StageFailed(f"{stage} failed ({ending}): {reason}")
 
 
 def _watched(process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> int:

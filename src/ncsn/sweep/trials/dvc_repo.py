@@ -74,7 +74,7 @@ def is_known(dvc: str) -> bool:
 def share_cache(main: Path, root: Path) -> None:
     """Lets a workspace use the cache of the project at `main`.
 
-    Told by a link and by .dvc/config.local, which git ignores: DVC's own writer of that file knows
+    By a link and by .dvc/config.local, which git ignores: DVC's own writer of that file knows
     no letters beyond ASCII, and a link's name is as it was chosen wherever the project lies.
     """
     folder, settings = _cache_of(main)
@@ -83,8 +83,8 @@ def share_cache(main: Path, root: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
-    told = [f"{name} = {value}" for name, value in settings.items() if value]
-    lines = ["[cache]", "dir = tmp/main_cache", *told]
+    set_there = [f"{name} = {value}" for name, value in settings.items() if value]
+    lines = ["[cache]", "dir = tmp/main_cache", *set_there]
     (root / ".dvc" / "config.local").write_text("\n".join(lines) + "\n")
     # Names processes that hold paths; one that was killed stays in it, and its number comes back.
     (root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def _dvc(root: Path, *arguments: str) -> str:
 
 
 def _in_process(root: Path, stage: Any, run: RunCommand) -> str:
-    """The caller's current folder is its own: DVC takes dvc.yaml for a name in the present one."""
+    """DVC looks for dvc.yaml in the current folder; a command finds that of the caller again."""
     ran, here = False, Path.cwd()
 
     def run_here(executable: str | None, cmd: str, **kwargs: Any) -> None:
