@@ -3,14 +3,7 @@ Studies are kept in the database that params.yaml names under `sweep`.
 Run it with `python pipeline/sweep.py run STUDY`; `--help` names the other commands."""
 
 from ncsn.base.entry import entry
-from ncsn.sweep.command_line import parsed
-
-
-def main() -> None:
-    """The command."""
-    args = parsed()
-    args.command(args)
-
+from ncsn.sweep.cli import run_command_line
 
 if __name__ == "__main__":
-    entry(main)
+    entry(run_command_line)

@@ -43,7 +43,8 @@ from ncsn.evaluate.metrics import coverage
 from ncsn.train.checkpoint import load_checkpoint
 saved, real = load_checkpoint("artifacts/train/checkpoint.pt"), torch.arange(10.0)[:, None]
 sys.argv = ["sweep.py", "list"]
-runpy.run_path("pipeline/sweep.py")["main"]()
+from ncsn.sweep.cli import run_command_line
+run_command_line()
 from ncsn.base.files import read_json
 from ncsn.report.run.tables import metric_rows
 from ncsn.sweep.studies.plan import grid_points, load_plan

@@ -76,6 +76,49 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert _run(project) == first
 
 
+EDITS = {  # of the library; none of them changes a number
+    "docstring": ("maths/losses.py", '"""Per-sample denoising', '"""The per-sample denoising'),
+    "comment": ("maths/losses.py", "    per_level = 0.5", "    # half of it\n    per_level = 0.5"),
+    "message": ("train/checkpoint.py", "is no whole checkpoint", "is not a whole checkpoint"),
+    "layout": ("maths/losses.py", "    per_level = 0.5 * (", "    per_level = 0.5*("),
+}
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_an_edit_that_changes_no_number_runs_the_stage_of_fingerprints_alone(project, kind):
+    output_of(project, "dvc", "repro")
+    name, old, new = EDITS[kind]
+    _edit(project / "src" / "ncsn" / name, old, new)
+    assert _ran(output_of(project, "dvc", "repro")) == ["fingerprint", "track"]  # it always runs
+    _edit(project / "src" / "ncsn" / name, new, old)
+
+
+def test_a_key_of_another_section_and_a_constant_of_the_loss_run_what_they_decide(project):
+    output_of(project, "dvc", "repro")
+    library = project / "src" / "ncsn"
+    last = "\n    scales_num_networks: "
+    _edit(library / "config" / "sections" / "toy.py", last, f"\n    new_key: int = 0{last}")
+    before = (project / "params.yaml").read_text()
+    _edit(project / "params.yaml", "\ntoy:\n", "\ntoy:\n  new_key: 1\n")
+    ran = _ran(output_of(project, "dvc", "repro"))
+    assert "toy" in ran and set(ran) <= {"fingerprint", "toy", "report", "track"}
+    (project / "params.yaml").write_text(before)
+    _edit(library / "config" / "sections" / "toy.py", f"\n    new_key: int = 0{last}", last)
+
+    loss = library / "maths" / "losses.py"
+    _edit(loss, "per_level = 0.5 *", "per_level = 0.6 *")
+    ran = _ran(output_of(project, "dvc", "repro"))
+    assert {"train", "sample", "evaluate"} <= set(ran)
+    assert not {"prepare", "reference", "noise"} & set(ran)
+    _edit(loss, "per_level = 0.6 *", "per_level = 0.5 *")
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, file
+    file.write_text(text.replace(old, new))
+
+
 def _artifacts_of(project: Path) -> dict[str, str]:
     """Folder of artifacts of each run in the project's store, by the run's id."""
     with sqlite3.connect(project / "mlflow.db") as connection:

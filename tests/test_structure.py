@@ -15,6 +15,7 @@ from ncsn.runtime.dag import (
     configuration_key,
     declared_params,
     fingerprinted_stages,
+    needed_stages,
     stage_key,
     stage_table,
 )
@@ -38,10 +39,10 @@ MATHS_IMPORTS = {"torch", "math", "collections", "functools", "typing", "datacla
 MATHS_OURS = ("ncsn.maths", "ncsn.base.rng")
 PLACES = {
     "mlflow": ("tracking/",),
-    "optuna": ("sweep/search/", "sweep/results/", "sweep/commands.py"),
+    "optuna": ("sweep/search/",),
     "dvc": ("sweep/trials/dvc_repo.py",),
-    "dvc_data": ("sweep/trials/dvc_repo.py",),
-    "scmrepo": ("sweep/trials/dvc_repo.py",),
+    "dvc_data": (),
+    "scmrepo": (),
     "torch_fidelity": ("evaluate/torch_fidelity.py",),
     "pandas": ("report/", "toy/"),
     "matplotlib": ("base/chart_style.py", "report/", "toy/"),
@@ -71,6 +72,18 @@ def test_the_stage_fingerprint_leaves_a_file_for_each_other_stage():
     assert fingerprinted_stages(ROOT) == [name for name in STAGES if name != "fingerprint"]
     outs = [f"{FINGERPRINTS}/{name}.json" for name in fingerprinted_stages(ROOT)]
     assert STAGES["fingerprint"]["outs"] == outs
+
+
+def test_what_a_stage_needs_comes_before_it_and_nothing_else_does():
+    needed = needed_stages("evaluate", ROOT)
+    assert needed[-1] == "evaluate" and len(needed) == len(set(needed))
+    assert set(needed) == {
+        *("fingerprint", "source", "prepare", "reference", "noise", "train", "sample", "evaluate")
+    }
+    for name in ("source", "noise", "reference"):
+        assert needed.index(name) > needed.index("fingerprint")
+    assert needed.index("prepare") < needed.index("train") < needed.index("sample")
+    assert needed_stages("fingerprint", ROOT) == ["fingerprint"]
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -105,6 +118,9 @@ def test_imports_keep_the_order_and_their_places(path):
         ("data/prepare.py", "def f():\n    import mlflow"),
         ("report/run/page.py", "from optuna import Study"),
         ("sweep/studies/plan.py", "import optuna.trial"),
+        ("sweep/results/export.py", "import optuna"),
+        ("sweep/cli.py", "from optuna import Study"),
+        ("sweep/trials/workspace.py", "from dvc.repo import Repo"),
         ("sweep/search/worker.py", "from dvc.repo import Repo"),
         ("evaluate/metrics.py", "import torch_fidelity"),
         ("sample/blocks.py", "import matplotlib.pyplot as plt"),

@@ -64,6 +64,7 @@ def environment() -> dict[str, str]:
     """Returns the environment in which `dvc` is called inside a tiny project."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     switches = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    switches["PYTHONPATH"] = "src"  # of the folder in which it is called: the project's own
     return {**os.environ, **switches, "PATH": path}
 
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from ncsn.sweep.results.winners import apply_trial, confirm, save_experiments
+from ncsn.config.preset import write_values
+from ncsn.sweep.results.winners import FreshDraw, drawn_again, save_experiments
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import open_workspace
 
@@ -26,7 +27,7 @@ def test_after_apply_the_main_tree_runs_no_stage_and_keeps_its_comments(project,
     outcome = reproduce_configuration(workspace, VALUES)
     runs()
     before = (project / "params.yaml").read_text()
-    changes = apply_trial(VALUES, project / "params.yaml")
+    changes = write_values(VALUES, project / "params.yaml")
     assert "sampler.epsilon: 0.0001 -> 2e-05" in changes and len(changes) == 2
     after = (project / "params.yaml").read_text()
     assert after.count("#") == before.count("#")
@@ -64,11 +65,13 @@ def test_a_saved_trial_needs_no_outs_of_stages_beyond_it(project):
     assert "one" in _dvc(project, "exp", "show", "--csv")
 
 
-def test_confirm_draws_again_with_each_seed_from_the_same_network(project, runs):
+def test_trials_are_drawn_again_with_each_seed_from_the_same_network(project, runs):
     workspace = open_workspace(project, 0, allow_dirty=False)
     reproduce_configuration(workspace, VALUES)
     runs()
-    outcomes = confirm(workspace, VALUES, seeds=[7, 8], num_samples=900)
+    drawn = []
+    for metrics in drawn_again(workspace, VALUES, FreshDraw([7, 8], 900)):
+        samples = workspace.root / "artifacts" / "sample" / "samples.npz"
+        drawn.append((metrics["eval/fid"], json.loads(samples.read_text())[2:]))
     assert runs() == ["sample", "evaluate"] * 2
-    assert len({outcome.train_key for outcome in outcomes}) == 1
-    assert json.loads(outcomes[-1].samples.read_text())[2:] == [8, 900]
+    assert drawn == [(pytest.approx(2e-3), [7, 900]), (pytest.approx(2e-3), [8, 900])]

@@ -16,14 +16,14 @@ import pytest
 
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import load_params
-from ncsn.sweep.search.opening import opened_study
-from ncsn.sweep.search.storage import load_study, open_storage
-from ncsn.sweep.search.worker import Orders, Stop, take_trials
+from ncsn.sweep.search.database import open_storage
+from ncsn.sweep.search.study import load_study, opened_study
+from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import load_plan
 
-sys.path.append(str(Path(__file__).parent))  # worker processes import the laboratories by name
+sys.path.append(str(Path(__file__).parent))  # worker processes import the pipelines by name
 
-import fake_lab  # noqa: E402
+import fake_pipeline  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -76,14 +76,14 @@ def studied(tmp_path_factory):
     """A project whose study `mine` has two complete trials, a failed and a pruned one."""
     place = _folder(tmp_path_factory.mktemp("studied"))
     plan, sweep = load_plan("mine", "digits", root=place), _sweep(place)
-    laboratory = fake_lab.Lab(place / "journal", fake_lab.diverges_sometimes)
-    lock, deadline = place / "points.lock", time.time() + 60
-    orders = Orders(plan, sweep, None, place, laboratory, lock, len(POINTS), deadline)
+    pipeline = fake_pipeline.FakePipeline(place / "journal", fake_pipeline.diverges_sometimes)
+    store = Store(sweep, place, place / "points.lock")
+    limits = Limits(len(POINTS), time.time() + 60)
     source = {"commit": "c" * 40, "dirty": False}
-    study = opened_study(open_storage(sweep, place), plan, source, lambda _: None)
+    study = opened_study(open_storage(sweep, place), plan, source)
     for epsilon in POINTS:
         study.enqueue_trial({"sampler.epsilon": epsilon}, user_attrs={"origin": "sampler"})
-    take_trials(orders, 0, Stop())
+    take_trials(Sweep(plan, pipeline, store, limits, None), 0, Stop())
     study._storage._backend.engine.dispose()
     return place
 
@@ -194,7 +194,7 @@ def test_a_study_that_has_not_run(empty, sweep, command):
 def test_a_study_without_trials(empty, sweep):
     plan = load_plan("mine", "digits", root=empty)
     source = {"commit": "c" * 40, "dirty": False}
-    opened_study(open_storage(_sweep(empty), empty), plan, source, lambda _: None)
+    opened_study(open_storage(_sweep(empty), empty), plan, source)
     assert sweep("status", "mine").out == ("mine-digits: 0 of 4 trials ended (none), 0 running\n")
     told = "error: mine-digits: no trial is complete within the budget\n"
     assert sweep("apply", "mine") == (2, "", told)
@@ -291,11 +291,11 @@ def real(project, git, monkeypatch):
 
 @pytest.mark.slow
 def test_run_goes_on_begins_anew_and_refuses_another_study(real, sweep, monkeypatch):
-    def laboratory(root: Path, allow_dirty: bool) -> fake_lab.Lab:
+    def pipeline(root: Path, allow_dirty: bool) -> fake_pipeline.FakePipeline:
         assert root == real and not allow_dirty
-        return fake_lab.Lab(root / ".work" / "journal", fake_lab.quick)
+        return fake_pipeline.FakePipeline(root / ".work" / "journal", fake_pipeline.quick)
 
-    monkeypatch.setattr("ncsn.sweep.search.laboratory.Project", laboratory)
+    monkeypatch.setattr("ncsn.sweep.trials.pipeline.ProjectPipeline", pipeline)
     ended = sweep("run", "mine", "--no-tracking", "--trials", "2", "--model", "oracle")
     assert ended.status == 0, ended.error
     lines = ended.out.splitlines()
@@ -334,10 +334,10 @@ def test_save_and_confirm_use_the_best_trials(real, studied, sweep, runs):
     assert saved.out == "mine-digits-0\n`dvc exp show` lists them\n"
     ran = runs()
     assert ran.count("train") == 1
-    words = ("confirm", "mine", "--top", "1", "--seeds", "2", "--num-samples", "50")
+    words = ("confirm", "mine", "--top", "1", "--seeds", "2", "--num-samples", "900")
     confirmed = sweep(*words)
     assert (confirmed.status, confirmed.error) == (0, "")
-    assert confirmed.out.splitlines()[0] == "trial 0 (sampler.epsilon 0.0001), 50 images:"
+    assert confirmed.out.splitlines()[0] == "trial 0 (sampler.epsilon 0.0001), 900 images:"
     assert [stage for stage in runs() if "train" in stage] == []
     (real / "src" / "scale.py").write_text("SCALE = 7\n")
     for command in ("save", "confirm", "run"):

@@ -6,20 +6,24 @@ from pathlib import Path
 import pytest
 
 from ncsn.base.errors import Diverged, UserError
-from ncsn.sweep.trials.configuration import LOG, StageFailed, Stopped, reproduce_configuration
+from ncsn.sweep.trials import dvc_repo
+from ncsn.sweep.trials.configuration import reproduce_configuration
+from ncsn.sweep.trials.outcome import StageFailed, Stopped
 from ncsn.sweep.trials.workspace import open_workspace
-from ncsn.train.log import LOG as LOG_OF_TRAINING
 
 FEW = {"train.num_steps": 5, "sampler.epsilon": 1e-4}
 
 
-@pytest.fixture
-def workspace(project):
+@pytest.fixture(params=["known", pytest.param("unknown", marks=pytest.mark.slow)])
+def workspace(project, request, monkeypatch):
+    """In a process with the DVC that is known, and with one that is not and runs as a command."""
+    if request.param == "unknown":
+        monkeypatch.setattr(dvc_repo, "version", lambda name: "4.0.0")
     return open_workspace(project, 0, allow_dirty=False)
 
 
 def _how(outcome):
-    return {stage.stage: stage.how for stage in outcome.stages}
+    return {stage.stage: stage.status for stage in outcome.stages}
 
 
 def test_says_which_stages_ran_came_from_the_cache_or_stood(workspace, runs):
@@ -37,10 +41,6 @@ def test_says_which_stages_ran_came_from_the_cache_or_stood(workspace, runs):
     again = reproduce_configuration(workspace, FEW)
     assert [*_how(again).values()] == ["unchanged", "unchanged", "cached", "cached"]
     assert again.metrics == first.metrics and runs() == []
-
-
-def test_the_log_of_unfinished_training_is_where_rows_are_looked_for():
-    assert LOG == LOG_OF_TRAINING
 
 
 def test_rows_come_live_and_are_replayed_when_training_came_from_the_cache(workspace, monkeypatch):

@@ -11,9 +11,9 @@ import pytest
 
 from ncsn.base.errors import UserError
 from ncsn.config.params import SweepParams
-from ncsn.sweep.search import storage as storage_module
-from ncsn.sweep.search.database import refused, storage_faults
-from ncsn.sweep.search.storage import load_study, open_storage
+from ncsn.sweep.search import database as database_module
+from ncsn.sweep.search.database import open_storage, refused, storage_faults
+from ncsn.sweep.search.study import load_study
 
 NAME = "epsilon-digits"
 
@@ -132,7 +132,7 @@ def test_a_place_whose_name_a_url_would_cut_short(tmp_path):
 
 
 def test_a_lock_that_is_held_for_long(database, monkeypatch):
-    monkeypatch.setattr(storage_module, "_BUSY_SEC", 0.1)
+    monkeypatch.setattr(database_module, "_BUSY_SEC", 0.1)
     study = load_study(open_storage(_params(), database.parent), NAME)
     other = sqlite3.connect(database)
     other.execute("BEGIN EXCLUSIVE")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ncsn.base.yaml_file import read_commented, set_values, write_commented
+from ncsn.base.dotted import set_values
+from ncsn.base.yaml_file import read_commented, write_commented
 from ncsn.config.paths import DATA_SOURCE
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import open_workspace
@@ -32,7 +33,7 @@ def project(project: Path, git: Any) -> Path:
 
 def _how(workspace: Any, **changes: Any) -> dict[str, str]:
     outcome = reproduce_configuration(workspace, VALUES | changes)
-    return {stage.stage: stage.how for stage in outcome.stages}
+    return {stage.stage: stage.status for stage in outcome.stages}
 
 
 @pytest.fixture

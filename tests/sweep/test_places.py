@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ncsn.base.errors import UserError
-from ncsn.sweep.results.winners import apply_trial, save_experiments
+from ncsn.config.preset import write_values
+from ncsn.sweep.results.winners import save_experiments
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import checked_source, open_workspace
 
@@ -74,7 +75,7 @@ def test_a_project_in_a_larger_repository(settled, write_project, commit_all, ru
     assert _trial(main) == 100
     runs()
     assert save_experiments(main, {"one": VALUES}) == ["one"]
-    apply_trial(VALUES, main / "params.yaml")
+    write_values(VALUES, main / "params.yaml")
     _dvc(main, "repro", "evaluate")
     assert runs() == []
     assert "one" in _dvc(main, "exp", "list", "--name-only")

@@ -20,7 +20,7 @@ from ncsn.sweep.trials.workspace import open_workspace
 workspace = open_workspace(Path(sys.argv[1]), int(sys.argv[2]), allow_dirty=False)
 values = {"train.num_steps": 15, "sampler.epsilon": float(sys.argv[3])}
 outcome = reproduce_configuration(workspace, values)
-print(" ".join(stage.how for stage in outcome.stages))
+print(" ".join(stage.status for stage in outcome.stages))
 """
 
 

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.builders import sampler
-from ncsn.config.params import SamplerParams
-from ncsn.sweep.search.start import present_point
-from ncsn.sweep.studies.plan import evaluations_per_image, grid_points, load_plan
+from ncsn.sweep.search.first_points import present_point
+from ncsn.sweep.studies.plan import grid_points, load_plan
 from ncsn.sweep.studies.study import load_spec, study_names
 
 ROOT = Path(__file__).parents[2]
@@ -19,15 +17,6 @@ OTHERS = {"joint", "joint_amortised", "quality_vs_cost", "denoise", "als_vs_cas"
 
 def test_all_are_there():
     assert PARAMETERS | OTHERS | {"ncsnv2_leave_out"} <= set(NAMES)
-
-
-@pytest.mark.parametrize("final_denoise", [False, True])
-def test_a_plan_counts_the_evaluations_that_the_sampler_makes(final_denoise):
-    values = {"steps_per_level": 3, "final_denoise": final_denoise}
-    params = SamplerParams(name="annealed_langevin", epsilon=1e-4, **values)
-    dotted = {f"sampler.{key}": value for key, value in values.items()}
-    counted = evaluations_per_image({"noise.num_levels": 7, **dotted})
-    assert counted == sampler.evaluations_per_image(params, 7) == 21 + final_denoise
 
 
 @pytest.mark.parametrize(

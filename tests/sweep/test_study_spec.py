@@ -11,8 +11,7 @@ import pytest
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.base.yaml_file import read_yaml
-from ncsn.sweep.search.pruning import built_pruner, built_sampler
-from ncsn.sweep.search.suggest import suggest_point
+from ncsn.sweep.search.points import built_pruner, built_sampler, suggested_point
 from ncsn.sweep.studies.plan import Plan, grid_points, made_plan
 from ncsn.sweep.studies.space import grid_values, projected
 from ncsn.sweep.studies.study import PrunerSpec, SamplerSpec, Spec, checked_spec, load_spec
@@ -138,7 +137,7 @@ def test_an_axis_is_there_only_under_its_condition():
     trial = optuna.trial.FixedTrial(
         {"sampler.name": "consistent_annealed", "sampler.epsilon": 1e-4}
     )
-    point = suggest_point(trial, plan.space, plan.fixed)
+    point = suggested_point(trial, plan.space, plan.fixed)
     assert set(point) == {"sampler.name", "sampler.epsilon"}
     assert plan.values(point)["sampler.steps_per_level"] == 1
     assert plan.objection(plan.values(point)) is None

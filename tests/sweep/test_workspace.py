@@ -1,5 +1,8 @@
 """The source of a workspace: HEAD, or exactly the working tree; one process each; one cache."""
 
+import json
+import os
+
 import pytest
 
 from ncsn.base.errors import UserError
@@ -76,6 +79,16 @@ def test_two_processes_never_share_a_workspace(project):
     assert first.root.name == "worker-0" and second.root.name == "worker-1"
 
 
+def test_paths_that_a_killed_worker_held_are_free_though_its_number_is_taken_again(project):
+    workspace = open_workspace(project, 0, allow_dirty=False)
+    held = {"pid": os.getppid(), "cmd": "a worker that was killed; another process has its number"}
+    locks = {"read": {}, "write": {str(workspace.root / "artifacts/data/train.npz"): held}}
+    (workspace.root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(locks))
+    workspace.claim.release()
+    again = open_workspace(project, 0, allow_dirty=False)
+    assert reproduce_configuration(again, VALUES).metrics["eval/fid"] == 100
+
+
 def test_workspaces_share_results_metrics_too(project, runs):
     first = open_workspace(project, 0, allow_dirty=False)
     metrics = reproduce_configuration(first, VALUES).metrics
@@ -83,4 +96,4 @@ def test_workspaces_share_results_metrics_too(project, runs):
     second = open_workspace(project, 1, allow_dirty=False)
     outcome = reproduce_configuration(second, VALUES)
     assert outcome.metrics == metrics and runs() == []
-    assert {stage.how for stage in outcome.stages} == {"cached"}
+    assert {stage.status for stage in outcome.stages} == {"cached"}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from unprivileged import common_folder, denial
 
 from ncsn.base.errors import UserError
 from ncsn.config.params import TrackParams, load_params
@@ -72,6 +73,18 @@ def test_a_database_that_cannot_serve_is_told_at_once(
         pass
     assert time.monotonic() - start < 5
     assert before == (path.read_bytes() if path.is_file() else sorted(path.iterdir()))
+
+
+def test_a_database_that_a_user_may_only_read_is_told(empty_store: Path) -> None:
+    with common_folder() as folder:
+        path = Path(shutil.copy(empty_store, folder / "mlflow.db"))
+        path.chmod(0o444)
+
+        def look() -> None:
+            if fault := database_fault(path):
+                raise UserError(fault)
+
+        assert "is read-only for this user" in (denial(look) or "")
 
 
 def test_a_whole_database_and_an_absent_one_are_fine(empty_store: Path, tmp_path: Path) -> None:

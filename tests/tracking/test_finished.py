@@ -178,6 +178,12 @@ def test_a_login_is_for_its_host_alone(address: str) -> None:
     assert first and first.startswith("Basic") and elsewhere is None
 
 
+def test_a_run_of_a_deleted_experiment_is_none(address: str) -> None:
+    about = _Server.answers["/api/2.0/mlflow/experiments/get-by-name"]["experiment"]
+    about["lifecycle_stage"] = "deleted"
+    assert finished_run(f"http://{address}", "ncsn", "k", "m") is None
+
+
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_what_a_server_refuses_is_left_to_mlflow(address: str, status: int) -> None:
     _Server.status = status

@@ -4,7 +4,9 @@ import dataclasses
 import json
 
 import pytest
+import tiny_training
 import torch
+from tiny_training import params_of, task_of
 
 import ncsn.train.loop
 import ncsn.train.previews
@@ -19,55 +21,13 @@ from ncsn.base.metric_names import (
     level_key,
 )
 from ncsn.base.rng import generator
-from ncsn.builders.objective import build_objective
-from ncsn.builders.score_net import build_score_net, build_trained_net, trained_sigmas
-from ncsn.config.params import BaseParams, ModelParams, TrainParams
-from ncsn.maths.ladder import geometric_sigmas
+from ncsn.builders.score_net import build_trained_net
 from ncsn.train.batches import Batch
 from ncsn.train.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.train.log import LOG, PREVIEWS, SPEED, cut_back
-from ncsn.train.loop import CHECKPOINT, Task, train
+from ncsn.train.loop import CHECKPOINT, train
 
-NOISE = {"training": "ladder", "sigmas": geometric_sigmas(1.0, 0.1, 3).tolist()}
-MODEL = ModelParams(name="ncsn", base_channels=4)
-BASE = BaseParams(
-    seed=3,
-    device="cpu",
-    checkpoint_every_sec=1e-9,
-    max_batch_size=64,
-    compile="never",
-    deterministic=False,
-)
-
-
-def _params(**changes):
-    values = {
-        "num_steps": 7,
-        "batch_size": 8,
-        "learning_rate": 1e-3,
-        "adam_beta1": 0.9,
-        "adam_beta2": 0.999,
-        "adam_eps": 1e-8,
-        "weight_power": 2.0,
-        "ema_decay": 0.9,
-        "uniform_dequantisation": True,
-        "random_flip": True,
-        "precision": "fp32",
-        "log_every_steps": 3,
-        "validate_every_steps": 5,
-        "preview_every_steps": 6,
-        "frechet_samples": 0,
-        **changes,
-    }
-    return TrainParams(**values)
-
-
-def _task(params):
-    sigmas = trained_sigmas(NOISE)
-    images = torch.randint(256, (24, 1, 8, 8), generator=generator("i"), dtype=torch.uint8)
-    net = build_score_net(MODEL, sigmas, (1, 8, 8), seed=1)
-    described = {"noise": NOISE, "model": MODEL.model_dump(), "train": params.model_dump()}
-    return Task(net, build_objective(params, sigmas), images, images[:6], sigmas, described)
+BASE = tiny_training.BASE.model_copy(update={"checkpoint_every_sec": 1e-9})
 
 
 @pytest.fixture(autouse=True)
@@ -81,9 +41,9 @@ def _rows(folder):
 
 
 def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
-    params = _params()
+    params = params_of()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    unbroken = train(_task(params), params, BASE, whole_folder := _made(whole))
+    unbroken = train(task_of(params), params, BASE, whole_folder := _made(whole))
 
     class Killed(BaseException):
         pass
@@ -96,12 +56,12 @@ def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     original = ncsn.train.loop._step
     monkeypatch.setattr(ncsn.train.loop, "_step", killed_at_5)
     with pytest.raises(Killed):
-        train(_task(params), params, BASE, _made(broken))
+        train(task_of(params), params, BASE, _made(broken))
     monkeypatch.setattr(ncsn.train.loop, "_step", original)
     assert load_checkpoint(broken / CHECKPOINT).step == 5
     with open(broken / LOG, "a") as log:  # a line beyond the checkpoint is written again
         log.write('{"step": 6}\n')
-    resumed = train(_task(params), params, BASE, broken)
+    resumed = train(task_of(params), params, BASE, broken)
     for name in unbroken.net:
         assert torch.equal(unbroken.net[name], resumed.net[name]), name
         assert torch.equal(unbroken.ema[name], resumed.ema[name]), name
@@ -122,17 +82,17 @@ def _made(folder):
     "changes", [{"net": {}}, {"ema": {}}, {"optimizer": {"a": 1}}, {"window": {}}]
 )
 def test_a_checkpoint_of_another_training_is_named(tmp_path, changes):
-    params = _params(num_steps=1)
-    saved = train(_task(params), params, BASE, _made(tmp_path / "first"))
+    params = params_of(num_steps=1)
+    saved = train(task_of(params), params, BASE, _made(tmp_path / "first"))
     folder = _made(tmp_path / "second")
     save_checkpoint(folder / CHECKPOINT, dataclasses.replace(saved, **changes))
     with pytest.raises(UserError, match="checkpoint.pt: not a checkpoint of this training; "):
-        train(_task(params), params, BASE, folder)
+        train(task_of(params), params, BASE, folder)
 
 
 def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
-    params = _params()
-    train(_task(params), params, BASE, tmp_path)
+    params = params_of()
+    train(task_of(params), params, BASE, tmp_path)
     rows = _rows(tmp_path)
     assert [row["step"] for row in rows if TRAIN_LOSS in row] == [3, 6, 7]
     assert [row["step"] for row in rows if VAL_LOSS in row] == [5, 7]
@@ -144,8 +104,8 @@ def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
 
 
 def test_the_speed_is_logged_apart_and_cut_back_with_the_log(tmp_path):
-    params = _params()
-    train(_task(params), params, BASE, tmp_path)
+    params = params_of()
+    train(task_of(params), params, BASE, tmp_path)
     speed = read_jsonl(tmp_path / SPEED)
     assert [row["step"] for row in speed] == [3, 6, 7]
     assert all(set(row) == {"step", STEPS_PER_SEC} and row[STEPS_PER_SEC] > 0 for row in speed)
@@ -155,16 +115,16 @@ def test_the_speed_is_logged_apart_and_cut_back_with_the_log(tmp_path):
 
 
 def test_the_distance_for_pruning_is_logged_at_each_preview_where_it_is_asked_for(tmp_path):
-    params = _params(frechet_samples=5)
-    train(_task(params), params, BASE, tmp_path)
+    params = params_of(frechet_samples=5)
+    train(task_of(params), params, BASE, tmp_path)
     rows = [row for row in _rows(tmp_path) if VAL_PIXEL_FRECHET in row]
     assert [row["step"] for row in rows] == [6, 7]
     assert all(row[VAL_PIXEL_FRECHET] > 0 for row in rows)
 
 
 def test_training_lowers_the_loss_below_that_of_a_zero_score(tmp_path):
-    params = _params(num_steps=48, log_every_steps=12, learning_rate=1e-2)
-    task = _task(params)
+    params = params_of(num_steps=48, log_every_steps=12, learning_rate=1e-2)
+    task = task_of(params)
     train(task, params, BASE.model_copy(update={"checkpoint_every_sec": 1e9}), tmp_path)
     losses = [row[TRAIN_LOSS] for row in _rows(tmp_path) if TRAIN_LOSS in row]
     assert losses[-1] < 0.75 * 32 and losses[-1] < losses[0]  # D/2 = 32 for 64 pixels
@@ -172,14 +132,14 @@ def test_training_lowers_the_loss_below_that_of_a_zero_score(tmp_path):
 
 def test_a_loss_that_is_not_a_number_stops_the_run_with_its_step(tmp_path):
     # beyond what params.yaml may hold, so that it happens at once
-    params = _params().model_copy(update={"learning_rate": 1e30})
+    params = params_of().model_copy(update={"learning_rate": 1e30})
     with pytest.raises(UserError, match=r"diverged by step 3: train/loss.*train.learning_rate"):
-        train(_task(params), params, BASE, tmp_path)
+        train(task_of(params), params, BASE, tmp_path)
 
 
 def test_a_checkpoint_carries_all_that_sampling_needs(tmp_path):
-    params = _params()
-    saved = train(_task(params), params, BASE, tmp_path)
+    params = params_of()
+    saved = train(task_of(params), params, BASE, tmp_path)
     save_checkpoint(tmp_path / "c.pt", saved)
     loaded = load_checkpoint(tmp_path / "c.pt")
     net = build_trained_net(loaded.params, loaded.image_shape, loaded.ema)

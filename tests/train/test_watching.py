@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tiny_training import BASE, params_of, task_of
+from torch.func import functional_call
 
 import ncsn.train.loop
 import ncsn.train.previews
@@ -26,6 +27,10 @@ def test_the_watched_network_follows_the_average_without_a_copy():
         for parameter in net.parameters():
             parameter.add_(1.0)
     average.update()
+    x, level = torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 2])
+    with torch.no_grad():
+        expected = functional_call(net, average.state_dict(), (x, level))
+        assert torch.equal(twin(x, level), expected)
     for name, parameter in twin.named_parameters():
         assert torch.equal(parameter, average.state_dict()[name]) and not parameter.requires_grad
     assert all(parameter.requires_grad for parameter in net.parameters())

@@ -16,6 +16,7 @@ from ncsn.base.errors import UserError
 from ncsn.base.files import REPRO, read_json, read_jsonl
 from ncsn.base.reading import remake_hint
 
+LOG = "train_log.jsonl"  # of a training, in its folder of unfinished work
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 AtLeast0 = Annotated[int, Field(ge=0)]
 AtLeast1 = Annotated[int, Field(ge=1)]

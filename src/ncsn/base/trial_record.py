@@ -1,4 +1,4 @@
-"""One trial of a study, as plain values: what sweeps tell the tracking store and the reports.
+"""One trial of a study, as plain values: the one form of it from the worker to the report.
 
 Neither Optuna nor MLflow is needed to make or read a record. `as_attrs` gives the values in the
 form in which Optuna keeps them, `from_attrs` reads them back.
@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 State = Literal["complete", "pruned", "failed", "running"]
 TRIALS_FILE, STUDY_FILE = "trials.csv", "study.json"  # of a study's folder of reports
 EDGE_SHARE = 0.05  # of a range, on its own scale: a best trial within it is at the edge
-ATTRS = (  # what a trial's own attributes hold; number and state are Optuna's
+ATTRS = (  # what a trial's own attributes hold; all else Optuna knows itself
     "origin",
     "worker",
     "stages",
@@ -47,9 +47,12 @@ class TrialRecord:
         reason: why it was pruned or failed, None for the others.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601; None while it runs.
-        seeds: seeds of the samples, one a repetition.
+        seeds: seeds of the samples, one per repetition.
         samples: .npz of its generated images, None without one.
         train_log: its train_log.jsonl, None without one.
+        point: value of each active axis of the study.
+        objectives: value of each objective, None unless it is complete.
+        feasible: whether it keeps the study's constraints.
     """
 
     number: int
@@ -68,6 +71,9 @@ class TrialRecord:
     seeds: tuple[int, ...] = ()
     samples: Path | None = None
     train_log: Path | None = None
+    point: Mapping[str, Any] = field(default_factory=dict)
+    objectives: tuple[float, ...] | None = None
+    feasible: bool = True
 
     def as_attrs(self) -> dict[str, Any]:
         """Returns the attributes of ATTRS as JSON values."""
@@ -75,10 +81,21 @@ class TrialRecord:
         return {name: _json(record[name]) for name in ATTRS}
 
     @classmethod
-    def from_attrs(cls, number: int, state: State, attrs: Mapping[str, Any]) -> Self:
-        """Returns the record that a trial's attributes describe; missing ones take defaults."""
-        known = {name: attrs[name] for name in ATTRS if attrs.get(name) is not None}
-        return cls(number, state, **known | {"seeds": tuple(known.get("seeds", ()))})
+    def from_attrs(cls, number: int, state: State, attrs: Mapping[str, Any], **known: Any) -> Self:
+        """Returns the record that a trial's attributes describe; missing ones take defaults.
+
+        Args:
+            number: of the trial.
+            state: of the trial.
+            attrs: as `as_attrs` gives them, and others, which are left alone.
+            known: fields that no attribute holds.
+        """
+        found = {name: attrs[name] for name in ATTRS if attrs.get(name) is not None}
+        return cls(number, state, **found | {"seeds": tuple(found.get("seeds", ()))} | known)
+
+    def may_be_best(self) -> bool:
+        """Whether it has a result within the study's constraints."""
+        return self.objectives is not None and self.feasible
 
     def train_ran(self) -> bool:
         """Whether this trial itself trained a network."""

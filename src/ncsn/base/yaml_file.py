@@ -8,7 +8,6 @@ import copy
 import functools
 import io
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,22 +83,6 @@ def set_end_comment(mapping: CommentedMap, key: str, comment: EndComment) -> Non
         item[2].start_mark.column = comment.column
     else:
         mapping.yaml_add_eol_comment(comment.text, key, comment.column)
-
-
-def set_values(document: CommentedMap, values: Mapping[str, Any]) -> None:
-    """Sets dotted keys that the document has to new values.
-
-    Raises:
-        KeyError: the document has no such key.
-    """
-    for dotted, value in values.items():
-        *sections, key = dotted.split(".")
-        mapping = document
-        for section in sections:
-            mapping = mapping[section]
-        if key not in mapping:
-            raise KeyError(dotted)
-        mapping[key] = value
 
 
 def _round_trip() -> YAML:

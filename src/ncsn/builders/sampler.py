@@ -7,6 +7,7 @@ from torch import Tensor
 from ncsn.config.params import SamplerParams
 from ncsn.maths.samplers.annealing import Kernel
 from ncsn.maths.samplers.consistent import consistent_annealed
+from ncsn.maths.samplers.evaluations import network_evaluations
 from ncsn.maths.samplers.langevin import annealed_langevin
 
 
@@ -34,5 +35,5 @@ _SAMPLERS: Mapping[str, Callable[..., Kernel]] = {
 
 
 def evaluations_per_image(params: SamplerParams, num_levels: int) -> int:
-    """Returns the number of network evaluations per image."""
-    return num_levels * params.steps_per_level + params.final_denoise
+    """Returns the network evaluations per image of the section sampler on a ladder."""
+    return network_evaluations(num_levels, params.steps_per_level, params.final_denoise)

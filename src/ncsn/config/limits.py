@@ -17,6 +17,7 @@ from ncsn.config.params import (
     SamplerParams,
     SizeLimit,
     load_params,
+    param,
 )
 
 MAX_PIXELS = 4096  # values per image: the eigenvalues of a larger covariance take hours
@@ -46,8 +47,7 @@ def check_counts(num_train: int, num_test: int, image_shape: Sequence[int]) -> N
     params = load_params(*_SECTIONS)
     problems = []
     for key, most, reason in data_limits(params, num_train, num_test):
-        section, name = key.split(".")
-        value = getattr(getattr(params, section), name)
+        value = param(params, key)
         if value is not None and value > most:
             problems.append(f"{key} (value {value}): must be at most {most}{reason}")
     problems += _too_large(params, prod(image_shape))

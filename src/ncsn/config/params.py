@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError, model_validator
 
 from ncsn.base.addresses import SECRETS_FILE, STORAGE, TRACKING, has_password, masked
+from ncsn.base.dotted import flattened, value_at
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.paths import DVC_FILE, PATHS, PathsParams, load_paths
@@ -105,9 +106,14 @@ def _weights_in_fp32(params: Params) -> None:
 
 def _sizes(params: Params) -> None:
     for key, most, of in size_limits(params):
-        section, name = key.split(".")
-        if getattr(getattr(params, section), name) > most:
+        if param(params, key) > most:
             raise ValueError(f"{key}: must be at most {most}{of}")
+
+
+def param(params: Params, key: str) -> Any:
+    """Returns the value of a dotted key."""
+    section, name = key.split(".")
+    return getattr(getattr(params, section), name)
 
 
 class SizeLimit(NamedTuple):
@@ -212,14 +218,11 @@ def broken_rule(values: Mapping[str, Any], key: str) -> str | None:
 def _passwords(values: Mapping[str, Any]) -> dict[str, str]:
     """A message for each dotted key whose value is an address with a password."""
     found = {}
-    for section, content in values.items():
-        for name, value in content.items() if isinstance(content, Mapping) else ():
-            key, texts = f"{section}.{name}", value if isinstance(value, list) else [value]
-            hidden = [
-                masked(text) for text in texts if isinstance(text, str) and has_password(text)
-            ]
-            if hidden:
-                found[key] = f"{key} (value {hidden[0]!r}): {_password_rule(key)}"
+    for key, value in flattened(values).items():
+        texts = value if isinstance(value, list) else [value]
+        hidden = [masked(text) for text in texts if isinstance(text, str) and has_password(text)]
+        if hidden:
+            found[key] = f"{key} (value {hidden[0]!r}): {_password_rule(key)}"
     return found
 
 
@@ -247,10 +250,8 @@ def _complaint(problem: dict[str, Any]) -> str:
         kind == "value_error"
     ):  # a rule across fields; its message starts with the one that breaks it
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
-        value = problem["input"]
-        for part in field.split("."):
-            value = value[part]
-        return f"{'.'.join([*location, field])} (value {shown(value)}): {rule}"
+        value = shown(value_at(problem["input"], field))
+        return f"{'.'.join([*location, field])} (value {value}): {rule}"
     return complaint(key, problem)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.dotted import flattened, set_values
 from ncsn.base.errors import UserError, nearest
 from ncsn.base.yaml_file import (
     end_comment,
@@ -15,7 +16,6 @@ from ncsn.base.yaml_file import (
     read_commented,
     read_yaml,
     set_end_comment,
-    set_values,
     write_commented,
 )
 from ncsn.config.params import PARAMS_FILE, checked_params, known_keys
@@ -36,12 +36,8 @@ def preset_values(name: str) -> dict[str, Any]:
         UserError: no such preset.
     """
     _check_name(name)
-    return {
-        f"{section}.{key}": value
-        for preset in dict.fromkeys((DEFAULT, name))
-        for section, values in read_yaml(FOLDER / f"{preset}.yaml").items()
-        for key, value in values.items()
-    }
+    presets = dict.fromkeys((DEFAULT, name))
+    return {k: v for p in presets for k, v in flattened(read_yaml(FOLDER / f"{p}.yaml")).items()}
 
 
 def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
@@ -118,21 +114,12 @@ def _sections(path: str | Path) -> Any:
 
 
 def _checked_write(path: str | Path, document: Any, values: Mapping[str, Any]) -> list[str]:
-    before, after = _dotted(read_yaml(path)), plain_values(document, path)
+    before, after = flattened(read_yaml(path)), plain_values(document, path)
     checked_params(after, path)
-    changed = {key: value for key, value in _dotted(after).items() if before.get(key) != value}
+    changed = {key: value for key, value in flattened(after).items() if before.get(key) != value}
     for key in changed:
         if key not in values:
             rule = "shares its value with another key (& and *); write it out"
             raise UserError(f"{path}: {key} would change too: it {rule}")
     write_commented(path, document)
     return [f"{key}: {before.get(key)} -> {value}" for key, value in changed.items()]
-
-
-def _dotted(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        f"{section}.{key}": value
-        for section, values in document.items()
-        if isinstance(values, dict)
-        for key, value in values.items()
-    }

@@ -175,7 +175,7 @@ def _fit(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     with (
-        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False),
         progress_bar(num_steps, "step", label="classifier") as bar,
     ):
         for step in range(num_steps):

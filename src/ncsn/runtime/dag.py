@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.dotted import value_at
 from ncsn.base.files import file_sha256, read_json
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE
@@ -29,9 +30,25 @@ def stage_table(root: str | Path = ".") -> dict[str, dict[str, Any]]:
     return stages
 
 
+def needed_stages(target: str, root: str | Path = ".") -> list[str]:
+    """Returns a stage and all that it needs, each one after those that it needs itself."""
+    table = stage_table(root)
+    maker = {out: name for name, stage in table.items() for out in _outs(stage)}
+    found: list[str] = []
+
+    def add(name: str) -> None:
+        for dep in table[name].get("deps", []):
+            if dep in maker and maker[dep] not in found:
+                add(maker[dep])
+        found.append(name)
+
+    add(target)
+    return found
+
+
 def declared_params(stage: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of the dotted keys that a stage lists under `params`."""
-    return {key: _value(params, key) for key in stage.get("params", [])}
+    return {key: value_at(params, key) for key in stage.get("params", [])}
 
 
 def fingerprinted_stages(root: str | Path = ".") -> list[str]:
@@ -79,6 +96,12 @@ def contents_key(files: Iterable[Path], setting: str = "") -> str:
     return _digest([setting, [[path.name, file_sha256(path)] for path in files]])
 
 
+def _outs(stage: dict[str, Any]) -> list[str]:
+    """Paths of all that a stage leaves; an entry with options is a mapping of one path."""
+    entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
 def _code_file(stage: str) -> str:
     return f"{FINGERPRINTS}/{stage}.json"
 
@@ -101,7 +124,7 @@ def _content_sha256(path: Path) -> str:
         [
             [str(f.relative_to(path)), file_sha256(f)]
             for f in sorted(path.rglob("*"))
-            if f.is_file()
+            if f.is_file() and f.parent.name != "__pycache__"  # as .dvcignore has it
         ]
     )
 
@@ -116,12 +139,5 @@ def _filled(value: Any, variables: dict[str, Any]) -> Any:
     if isinstance(value, list):
         return [_filled(item, variables) for item in value]
     if isinstance(value, str):
-        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value(variables, match[1])), value)
-    return value
-
-
-def _value(params: dict[str, Any], key: str) -> Any:
-    value: Any = params
-    for part in key.split("."):
-        value = value[part]
+        return re.sub(r"\$\{([\w.]+)\}", lambda match: str(value_at(variables, match[1])), value)
     return value

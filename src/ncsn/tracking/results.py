@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from PIL import Image
 
+from ncsn.base.dotted import flattened
 from ncsn.base.image_grid import image_grid
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
@@ -87,11 +88,12 @@ def dotted(params: Mapping[str, Any]) -> dict[str, str]:
     >>> dotted({"sampler": {"name": "annealed_langevin", "epsilon": 2e-05}})
     {'sampler.name': 'annealed_langevin', 'sampler.epsilon': '2e-05'}
     """
-    return {
-        f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
-        for section, values in params.items()
-        for key, value in values.items()
-    }
+    return {key: as_text(value) for key, value in flattened(params).items()}
+
+
+def as_text(value: Any) -> str:
+    """Returns a param as MLflow shows it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def sample_grid(images: np.ndarray) -> np.ndarray:

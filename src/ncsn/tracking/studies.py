@@ -24,7 +24,7 @@ from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import sample_grid
+from ncsn.tracking.results import as_text, sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
@@ -168,16 +168,13 @@ def _child(study: StudyRun, trial: TrialRecord) -> Run:
 
 
 def _params(trial: TrialRecord) -> dict[str, str]:
-    return {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in trial.values.items()
-    }
+    return {key: as_text(value) for key, value in trial.values.items()}
 
 
 def _tags(trial: TrialRecord) -> dict[str, str]:
     """Conditions of metrics, how each stage came to its result, and the training's lineage."""
     texts = {key: value for key, value in trial.metrics.items() if isinstance(value, str)}
-    texts |= {f"ncsn.stage.{name}": how for name, how in trial.stages.items()}
+    texts |= {f"ncsn.stage.{name}": status for name, status in trial.stages.items()}
     own = {
         "ncsn.origin": trial.origin,
         "ncsn.worker": trial.worker,

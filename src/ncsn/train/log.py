@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ncsn.base.errors import Diverged
 from ncsn.base.files import write_jsonl
-from ncsn.base.records import read_log
+from ncsn.base.records import LOG, read_log
 from ncsn.base.training_names import TRAIN_LOSS, level_key
 
-LOG = "train_log.jsonl"
 SPEED = "speed.jsonl"  # apart from the log: equal trainings leave equal bytes, which hold no clock
 PREVIEWS = "previews"
 

@@ -12,7 +12,7 @@ import pytest
 from ncsn.base.errors import UserError
 from ncsn.base.files import read_json
 from ncsn.sweep.results.export import export_study
-from ncsn.sweep.results.read import read_study
+from ncsn.sweep.search.read import read_study
 
 Exported = Callable[[optuna.Study], Path]
 

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import optuna
-
 from ncsn.base.files import whole_file
-from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
+from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE, TrialRecord
 from ncsn.sweep.results.findings import (
     best_trials,
     conditions,
@@ -23,8 +21,9 @@ from ncsn.sweep.results.findings import (
     trial_summary,
     wall_seconds,
 )
-from ncsn.sweep.results.importances import importances
-from ncsn.sweep.results.read import STATES, StudyData, Tried, read_study
+from ncsn.sweep.search.database import Storage
+from ncsn.sweep.search.importances import importances
+from ncsn.sweep.search.read import STATES, StudyData, read_study
 
 _FIRST = ("number", "state", "origin", "feasible")
 _LAST = ("seconds", "train_key", "worker", "started", "finished", "seeds", "reason")
@@ -32,9 +31,7 @@ _ORACLE = "-oracle"
 NUM_BEST = 10  # trials in study.json; trials.csv has all
 
 
-def export_study(
-    storage: str | optuna.storages.BaseStorage, name: str, folder: str | Path
-) -> dict[str, Any]:
+def export_study(storage: Storage, name: str, folder: str | Path) -> dict[str, Any]:
     """Writes trials.csv and study.json into `folder` and returns what study.json holds.
 
     Args:
@@ -46,7 +43,8 @@ def export_study(
         UserError: the storage has no such study.
     """
     data = read_study(storage, name)
-    rows, summary = trial_rows(data), study_summary(data)
+    rows = [_row(trial) for trial in data.trials]
+    summary = _summary(data) | {"importances": importances(storage, data)}
     with whole_file(Path(folder) / TRIALS_FILE) as partial:
         with open(partial, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, _columns(data, rows), restval="", lineterminator="\n")
@@ -58,20 +56,10 @@ def export_study(
     return summary
 
 
-def trial_rows(data: StudyData) -> list[dict[str, Any]]:
-    """Returns one row a trial: axes under their names, metrics and conditions under their keys.
-
-    `seconds` is that of all stages, `seconds/<stage>` of one, `how/<stage>` is ran, cached or
-    unchanged, `by_seed/<metric>` a JSON list.
-    """
-    return [_row(tried) for tried in data.tried]
-
-
-def study_summary(data: StudyData) -> dict[str, Any]:
-    """Returns what study.json holds."""
+def _summary(data: StudyData) -> dict[str, Any]:
     counts = {state: 0 for state in STATES.values()}
-    for tried in data.tried:
-        counts[tried.record.state] += 1
+    for trial in data.trials:
+        counts[trial.state] += 1
     return {
         "study": data.name,
         "file": _file_name(data),
@@ -91,16 +79,15 @@ def study_summary(data: StudyData) -> dict[str, Any]:
         "pruner": data.spec.get("pruner", {}),
         "seeds": data.spec.get("seeds", 1),
         "counts": counts | {"waiting": data.num_waiting},
-        "infeasible": sum(not tried.feasible for tried in data.tried),
+        "infeasible": sum(not trial.feasible for trial in data.trials),
         "conditions": conditions(data),
-        "wall_seconds": wall_seconds(data),
-        "worker_seconds": sum(tried.record.wall_seconds() for tried in data.tried),
-        "workers": len({t.record.worker for t in data.tried if t.record.worker is not None}),
+        "wall_seconds": wall_seconds(data.trials),
+        "worker_seconds": sum(trial.wall_seconds() for trial in data.trials),
+        "workers": len({t.worker for t in data.trials if t.worker is not None}),
         "trainings": trainings(data),
-        "best": [trial_summary(tried, data) for tried in _shown(data)],
+        "best": [trial_summary(trial, data) for trial in _shown(data)],
         "theory_and_search": theory_and_search(data),
         "edges": edge_warnings(data),
-        "importances": importances(data),
         "commands": commands(data),
         "spec": data.spec,
         "advised": data.attrs.get("advised"),
@@ -108,7 +95,7 @@ def study_summary(data: StudyData) -> dict[str, Any]:
     }
 
 
-def _shown(data: StudyData) -> list[Tried]:
+def _shown(data: StudyData) -> list[TrialRecord]:
     """The whole front, or the first of a ranking."""
     best = best_trials(data)
     return best if len(data.objectives) > 1 else best[:NUM_BEST]
@@ -122,7 +109,7 @@ def commands(data: StudyData) -> list[str]:
     best = best_trials(data)
     if not best:
         return [run]
-    number = best[0].record.number
+    number = best[0].number
     return [run, f"python pipeline/sweep.py apply {data.name} --trial {number}", "dvc repro"]
 
 
@@ -131,26 +118,30 @@ def _file_name(data: StudyData) -> str:
     return name.removesuffix(f"-{data.attrs['size']}") if data.attrs.get("size") else name
 
 
-def _row(tried: Tried) -> dict[str, Any]:
-    record = tried.record
+def _row(trial: TrialRecord) -> dict[str, Any]:
+    """Axes under their names, metrics and conditions under their keys.
+
+    `seconds` is that of all stages, `seconds/<stage>` of one, `how/<stage>` is ran, cached or
+    unchanged, `by_seed/<metric>` a JSON list.
+    """
     row: dict[str, Any] = {
-        "number": record.number,
-        "state": record.state,
-        "origin": record.origin,
-        "feasible": tried.feasible,
-        **{name: _cell(value) for name, value in tried.point.items()},
-        **record.metrics,
-        "seconds": record.wall_seconds(),
-        "train_key": record.train_key,
-        "worker": record.worker,
-        "started": record.started,
-        "finished": record.finished,
-        "seeds": " ".join(map(str, record.seeds)),
-        "reason": record.reason,
+        "number": trial.number,
+        "state": trial.state,
+        "origin": trial.origin,
+        "feasible": trial.feasible,
+        **{name: _cell(value) for name, value in trial.point.items()},
+        **trial.metrics,
+        "seconds": trial.wall_seconds(),
+        "train_key": trial.train_key,
+        "worker": trial.worker,
+        "started": trial.started,
+        "finished": trial.finished,
+        "seeds": " ".join(map(str, trial.seeds)),
+        "reason": trial.reason,
     }
-    row |= {f"seconds/{name}": seconds for name, seconds in record.seconds.items()}
-    row |= {f"how/{name}": how for name, how in record.stages.items()}
-    return row | {f"by_seed/{key}": json.dumps(list(v)) for key, v in record.by_seed.items()}
+    row |= {f"seconds/{name}": seconds for name, seconds in trial.seconds.items()}
+    row |= {f"how/{name}": status for name, status in trial.stages.items()}
+    return row | {f"by_seed/{key}": json.dumps(list(v)) for key, v in trial.by_seed.items()}
 
 
 def _cell(value: Any) -> Any:

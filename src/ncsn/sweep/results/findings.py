@@ -1,38 +1,38 @@
 """What a study says, as JSON values: best trials, ends of ranges, theory, reuse, time.
 
-All functions take a study that `read` has read.
+All take a study as `search.read` gives it, or trials of it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import stdev
 from typing import Any
 
 from ncsn.base import metric_names as keys
-from ncsn.base.trial_record import EDGE_SHARE
-from ncsn.sweep.results.read import StudyData, Tried, busy_seconds
+from ncsn.base.trial_record import EDGE_SHARE, TrialRecord
+from ncsn.sweep.search.read import StudyData
 
 ORIGINS = ("advised", "present")
 _CONDITIONS = (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE)
 
 
-def best_trials(data: StudyData) -> list[Tried]:
+def best_trials(data: StudyData) -> list[TrialRecord]:
     """Returns feasible complete trials: the best first, or the Pareto front by objective one."""
     signs = [1 if way == "minimize" else -1 for way in data.objectives.values()]
     scored = [
-        (tuple(sign * value for sign, value in zip(signs, t.values or (), strict=True)), t)
-        for t in data.tried
-        if t.counts and all(math.isfinite(value) for value in t.values or ())
+        (tuple(sign * value for sign, value in zip(signs, t.objectives or (), strict=True)), t)
+        for t in data.trials
+        if t.may_be_best() and all(math.isfinite(value) for value in t.objectives or ())
     ]
-    scored.sort(key=lambda pair: (pair[0], pair[1].record.number))
+    scored.sort(key=lambda pair: (pair[0], pair[1].number))
     if len(signs) == 1:
-        return [tried for _, tried in scored]
-    front: list[tuple[tuple[float, ...], Tried]] = []
-    for score, tried in scored:  # in ascending order only earlier ones can dominate
+        return [trial for _, trial in scored]
+    front: list[tuple[tuple[float, ...], TrialRecord]] = []
+    for score, trial in scored:  # in ascending order only earlier ones can dominate
         if not any(_dominates(kept, score) for kept, _ in front):
-            front.append((score, tried))
-    return [tried for _, tried in front]
+            front.append((score, trial))
+    return [trial for _, trial in front]
 
 
 def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -60,7 +60,7 @@ def edge_warnings(data: StudyData) -> list[dict[str, Any]]:
     return found
 
 
-def _side(name: str, axis: dict[str, Any], best: Tried) -> str | None:
+def _side(name: str, axis: dict[str, Any], best: TrialRecord) -> str | None:
     if "low" not in axis or name not in best.point:
         return None
     value = best.point[name]
@@ -74,22 +74,20 @@ def _scaled(axis: dict[str, Any], value: float) -> float:
     return math.log(value) if axis.get("log") else float(value)
 
 
-def trial_summary(tried: Tried, data: StudyData) -> dict[str, Any]:
+def trial_summary(trial: TrialRecord, data: StudyData) -> dict[str, Any]:
     """Returns number, point and objectives of a trial, and their spread over its seeds."""
-    record = tried.record
-    values = dict(zip(data.objectives, tried.values or (), strict=False))
-    by_seed = {name: record.by_seed.get(name, ()) for name in data.objectives}
+    by_seed = {name: trial.by_seed.get(name, ()) for name in data.objectives}
     return {
-        "number": record.number,
-        "state": record.state,
-        "origin": record.origin,
-        "point": tried.point,
-        "objectives": values,
+        "number": trial.number,
+        "state": trial.state,
+        "origin": trial.origin,
+        "point": dict(trial.point),
+        "objectives": dict(zip(data.objectives, trial.objectives or (), strict=False)),
         "spread": {name: stdev(found) for name, found in by_seed.items() if len(found) > 1},
-        "seeds": len(record.seeds),
-        "feasible": tried.feasible,
-        "seconds": record.wall_seconds(),
-        "train": record.stages.get("train"),
+        "seeds": len(trial.seeds),
+        "feasible": trial.feasible,
+        "seconds": trial.wall_seconds(),
+        "train": trial.stages.get("train"),
     }
 
 
@@ -97,8 +95,8 @@ def theory_and_search(data: StudyData) -> dict[str, dict[str, Any]]:
     """Returns the trials "advised", "present" and "best"; one that was not tried has no number."""
     found: dict[str, dict[str, Any]] = {}
     for origin in ORIGINS:
-        tried = [t for t in data.tried if t.record.origin == origin]
-        complete = [t for t in tried if t.values is not None]
+        tried = [t for t in data.trials if t.origin == origin]
+        complete = [t for t in tried if t.objectives is not None]
         if tried:
             found[origin] = trial_summary((complete or tried)[-1], data)
         elif data.attrs.get(origin):
@@ -112,7 +110,7 @@ def theory_and_search(data: StudyData) -> dict[str, dict[str, Any]]:
 
 def trainings(data: StudyData) -> dict[str, int]:
     """Returns how many trials got a network, how many distinct ones, and how many were trained."""
-    reached = [t.record for t in data.tried if "train" in t.record.stages]
+    reached = [trial for trial in data.trials if "train" in trial.stages]
     ran = sum(record.train_ran() for record in reached)
     distinct = len({record.train_key for record in reached if record.train_key is not None})
     return {
@@ -123,22 +121,27 @@ def trainings(data: StudyData) -> dict[str, int]:
     }
 
 
-def wall_seconds(data: StudyData) -> float:
-    """Returns the time in which at least one trial was running, in seconds."""
-    records = [tried.record for tried in data.tried]
-    return busy_seconds(
-        (datetime.fromisoformat(r.started), datetime.fromisoformat(r.finished))
-        for r in records
-        if r.started and r.finished
-    )
+def wall_seconds(trials: Iterable[TrialRecord]) -> float:
+    """Returns the seconds in which at least one of the trials was running."""
+    spans = [
+        (datetime.fromisoformat(trial.started), datetime.fromisoformat(trial.finished))
+        for trial in trials
+        if trial.started and trial.finished
+    ]
+    total, busy_until = 0.0, None
+    for begin, end in sorted(spans):
+        start = begin if busy_until is None else max(begin, busy_until)
+        total += max(0.0, (end - start).total_seconds())
+        busy_until = end if busy_until is None else max(end, busy_until)
+    return total
 
 
 def conditions(data: StudyData) -> dict[str, list[Any]]:
     """Returns the distinct values of what must stand beside a Frechet distance."""
     found: dict[str, list[Any]] = {}
-    for tried in data.tried:
+    for trial in data.trials:
         for key in _CONDITIONS:
-            value = tried.record.metrics.get(key)
+            value = trial.metrics.get(key)
             if value is not None and value not in found.setdefault(key, []):
                 found[key].append(value)
     return found

@@ -1,29 +1,27 @@
 """What a study has reached, as lines of text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from ncsn.base.trial_record import State, TrialRecord
+from ncsn.sweep.results.findings import best_trials, wall_seconds
+from ncsn.sweep.search.read import StudyData
 
-from ncsn.base.trial_record import TrialRecord
-from ncsn.sweep.results.read import STATES, busy_seconds
-from ncsn.sweep.search.storage import Tally, tally
+_ENDINGS: tuple[State, ...] = ("complete", "pruned", "failed")
 
 
-def trial_line(record: TrialRecord, point: Mapping[str, Any], objectives: Iterable[str]) -> str:
+def trial_line(trial: TrialRecord, objectives: Iterable[str]) -> str:
     """One line for a trial that has ended: its point, what came of it, which stages ran."""
-    values = point_text(point)
-    head = f"trial {record.number} ({record.origin}) {values}"
-    seconds = f"{record.wall_seconds():.1f} s"
-    if record.state != "complete":
-        return f"{head}: {record.state}: {record.reason}"
-    reached = ", ".join(f"{key} {_text(record.metrics.get(key))}" for key in objectives)
+    head = f"trial {trial.number} ({trial.origin}) {point_text(trial.point)}"
+    if trial.state != "complete":
+        return f"{head}: {trial.state}: {trial.reason}"
+    reached = ", ".join(f"{key} {_text(trial.metrics.get(key))}" for key in objectives)
     stages = ", ".join(
-        f"{name} {record.stages[name]}" for name in ("train", "sample") if name in record.stages
+        f"{name} {trial.stages[name]}" for name in ("train", "sample") if name in trial.stages
     )
-    return f"{head}: {reached}; {stages}; {seconds}"
+    return f"{head}: {reached}; {stages}; {trial.wall_seconds():.1f} s"
 
 
 def point_text(point: Mapping[str, Any]) -> str:
@@ -31,105 +29,79 @@ def point_text(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_text(value)}" for key, value in point.items())
 
 
-def status_lines(study: optuna.Study, trials: int) -> list[str]:
-    """Progress, best so far, what runs, what failed and why, speed and time left.
+def status_lines(data: StudyData, trials: int) -> list[str]:
+    """Progress, speed and time left, best so far, what runs, what failed and why.
 
     Args:
-        study: with trials or without.
+        data: the study, with trials or without.
         trials: when the study ends.
 
     Returns:
         Lines of text.
     """
-    now = tally(study.get_trials(deepcopy=False))
-    lines = [_progress(study.study_name, now, trials), *_speed(now, trials), *_best(study)]
-    for trial in now.running:
-        since = f"{_seconds_since(trial.datetime_start):.0f} s"
-        lines.append(
-            f"running: trial {trial.number}, worker {_attr(trial, 'worker')}, for {since}"
-        )
-    for state in (TrialState.FAIL, TrialState.PRUNED):
-        lines += _reasons(now.ended, state)
-    for trial in now.replaced:
-        reason = _attr(trial, "reason") or "its worker died"
-        lines.append(f"tried again: trial {trial.number}: {reason}")
-    return lines
+    ended, running = data.ended(), data.running()
+    retries = f", {data.num_retries} to be tried again" if data.num_retries else ""
+    lines = [
+        f"{data.name}: {len(ended)} of {trials} trials ended ({counts(ended)}), "
+        f"{len(running)} running{retries}",
+        *_speed(ended, trials),
+        *_best(data),
+    ]
+    for trial in running:
+        seconds = f"{_seconds_since(trial.started):.0f} s"
+        lines.append(f"running: trial {trial.number}, worker {trial.worker}, for {seconds}")
+    for state in ("failed", "pruned"):
+        lines += [_reason(state, trial) for trial in ended if trial.state == state]
+    return lines + [_reason("tried again", t) for t in data.trials if t.number in data.replaced]
 
 
-def numbers(study: optuna.Study) -> dict[str, float]:
+def numbers(data: StudyData) -> dict[str, float]:
     """Counts of trials by state and the best value of each objective, by name."""
-    ended = tally(study.get_trials(deepcopy=False)).ended
-    found = {
-        f"trials/{word}": float(sum(trial.state == state for trial in ended))
-        for state, word in STATES.items()
-        if state != TrialState.RUNNING
-    }
-    names = study.user_attrs.get("spec", {}).get("objectives", {})
-    for i, (name, direction) in enumerate(names.items()):
-        values = [trial.values[i] for trial in study.best_trials]
-        if values:
-            found[f"best/{name}"] = min(values) if direction == "minimize" else max(values)
+    ended, best = Counter(trial.state for trial in data.ended()), best_trials(data)
+    found = {f"trials/{state}": float(ended[state]) for state in _ENDINGS}
+    for i, (name, direction) in enumerate(data.objectives.items() if best else ()):
+        values = [trial.objectives[i] for trial in best if trial.objectives]
+        found[f"best/{name}"] = min(values) if direction == "minimize" else max(values)
     return found
 
 
-def counts(ended: Sequence[FrozenTrial]) -> str:
+def counts(ended: Iterable[TrialRecord]) -> str:
     """'3 complete, 1 pruned', what is none left out."""
-    found = {word: sum(trial.state == state for trial in ended) for state, word in STATES.items()}
-    return ", ".join(f"{n} {word}" for word, n in found.items() if n) or "none"
+    found = Counter(trial.state for trial in ended)
+    return ", ".join(f"{found[state]} {state}" for state in _ENDINGS if found[state]) or "none"
 
 
-def _progress(name: str, now: Tally, trials: int) -> str:
-    queued = f", {len(now.retries)} to be tried again" if now.retries else ""
-    return (
-        f"{name}: {len(now.ended)} of {trials} trials ended ({counts(now.ended)}), "
-        f"{len(now.running)} running{queued}"
-    )
-
-
-def _speed(now: Tally, trials: int) -> list[str]:
-    """Trials an hour of the time in which any trial ran: a study may lie idle for days."""
-    spans = [
-        (trial.datetime_start, trial.datetime_complete)
-        for trial in now.ended
-        if trial.datetime_start and trial.datetime_complete
-    ]
-    busy = busy_seconds(spans)
+def _speed(ended: list[TrialRecord], trials: int) -> list[str]:
+    """Trials per hour of the time in which any trial ran: a study may lie idle for days."""
+    busy = wall_seconds(ended)
     if not busy:
         return []
-    rate = len(spans) / busy
-    left = max(trials - len(now.ended), 0) / rate
-    return [f"{rate * 3600:.0f} trials an hour, {left / 60:.1f} min left"]
+    rate = len(ended) / busy
+    left = max(trials - len(ended), 0) / rate
+    return [f"{rate * 3600:.0f} trials per hour, {left / 60:.1f} min left"]
 
 
-def _best(study: optuna.Study) -> list[str]:
-    best = study.best_trials
-    names = study.user_attrs.get("spec", {}).get("objectives", {})
-    if len(study.directions) == 1:
-        best = best[:1]
+def _best(data: StudyData) -> list[str]:
+    best, title = best_trials(data), "Pareto front"
+    if len(data.objectives) == 1:
+        best, title = best[:1], "best"
     lines = []
     for trial in best:
-        values = ", ".join(
-            f"{name} {value:.4g}" for name, value in zip(names, trial.values, strict=False)
-        )
-        what = "best" if len(study.directions) == 1 else "Pareto front"
-        lines.append(f"{what}: trial {trial.number}: {values} at {point_text(trial.params)}")
+        pairs = zip(data.objectives, trial.objectives or (), strict=True)
+        values = ", ".join(f"{name} {value:.4g}" for name, value in pairs)
+        lines.append(f"{title}: trial {trial.number}: {values} at {point_text(trial.point)}")
     return lines
 
 
-def _reasons(ended: Sequence[FrozenTrial], state: TrialState) -> list[str]:
-    return [
-        f"{STATES[state]}: trial {trial.number}: {_attr(trial, 'reason') or 'its worker died'}"
-        for trial in ended
-        if trial.state == state
-    ]
+def _reason(title: str, trial: TrialRecord) -> str:
+    return f"{title}: trial {trial.number}: {trial.reason}"
 
 
-def _attr(trial: FrozenTrial, name: str) -> Any:
-    return trial.user_attrs.get(name)
-
-
-def _seconds_since(start: datetime | None) -> float:
-    return (datetime.now(start.tzinfo) - start).total_seconds() if start else 0.0
+def _seconds_since(start: str | None) -> float:
+    if start is None:
+        return 0.0
+    begin = datetime.fromisoformat(start)
+    return (datetime.now(begin.tzinfo) - begin).total_seconds()
 
 
 def _text(value: Any) -> str:

@@ -1,39 +1,31 @@
-"""What is done with a study's best trials: taken over, kept as DVC experiments, scored again."""
+"""What is done with a study's best trials: kept as DVC experiments, drawn again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
 
+from ncsn.base.errors import UserError
+from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import PARAMS_FILE
 from ncsn.config.preset import write_values
+from ncsn.sweep.results.status import point_text
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.dvc_repo import save_experiment
-from ncsn.sweep.trials.outcome import Outcome
 from ncsn.sweep.trials.workspace import (
     Workspace,
+    discard,
     fetch_experiment,
     open_workspace,
     restore_params,
 )
 
 
-def apply_trial(values: Mapping[str, Any], params_path: str | Path = PARAMS_FILE) -> list[str]:
-    """Writes a trial's values into params.yaml and keeps the comments.
+class FreshDraw(NamedTuple):
+    """How a trial is drawn again: a draw of `num_samples` images for each seed."""
 
-    `dvc repro evaluate` in the same project then takes every stage from the cache that the trial
-    filled, as long as the sources are the trial's.
-
-    Args:
-        values: dotted params.
-        params_path: the file.
-
-    Returns:
-        A line for each value that changed.
-
-    Raises:
-        UserError: no such key, or a broken rule; the file is then untouched.
-    """
-    return write_values(values, params_path)
+    seeds: Sequence[int]
+    num_samples: int
 
 
 def save_experiments(
@@ -57,27 +49,42 @@ def save_experiments(
         outcome = reproduce_configuration(workspace, values)
         restore_params(workspace)  # as a person knows it, not as JSON
         write_values(values, workspace.root / PARAMS_FILE)
-        stages = [stage.stage for stage in outcome.stages]
-        fetch_experiment(workspace, save_experiment(workspace.root, name, stages))
+        try:
+            save_experiment(workspace.root, name, [stage.stage for stage in outcome.stages])
+        except UserError:
+            discard(workspace)
+            raise
+        fetch_experiment(workspace, name)
     return list(rows)
 
 
-def confirm(
-    workspace: Workspace, values: Mapping[str, Any], seeds: Sequence[int], num_samples: int
-) -> list[Outcome]:
-    """Scores a configuration again with fresh draws of its network.
+def drawn_again(
+    workspace: Workspace, values: Mapping[str, Any], draw: FreshDraw
+) -> Iterator[dict[str, float | str]]:
+    """Draws from a trial's network with fresh seeds, and yields the metrics of each draw.
 
     Args:
         workspace: where.
         values: dotted params of the trial.
-        seeds: a draw for each, as `sample.seed`.
-        num_samples: images of each draw.
-
-    Returns:
-        What came of each seed; `samples` and `log` of the last one alone still stand.
+        draw: seeds and number of images.
     """
-    draw = {"sample.num_samples": num_samples}
-    return [
-        reproduce_configuration(workspace, {**values, **draw, "sample.seed": seed})
-        for seed in seeds
-    ]
+    for seed in draw.seeds:
+        own = {"sample.num_samples": draw.num_samples, "sample.seed": seed}
+        yield reproduce_configuration(workspace, {**values, **own}).metrics
+
+
+def comparison_lines(
+    trial: TrialRecord, draw: FreshDraw, fresh: Mapping[str, Sequence[float]]
+) -> list[str]:
+    """Returns what the search saw of a trial beside mean and spread of its fresh draws.
+
+    Args:
+        trial: a complete one.
+        draw: how it was drawn again.
+        fresh: values of each objective, in the order of the study.
+    """
+    lines = [f"trial {trial.number} ({point_text(trial.point)}), {draw.num_samples} images:"]
+    for (name, values), seen in zip(fresh.items(), trial.objectives or (), strict=True):
+        spread = f" +- {stdev(values):.3g}" if len(values) > 1 else ""
+        lines.append(f"    {name} {seen:.4g} in the search, {fmean(values):.4g}{spread} fresh")
+    return lines

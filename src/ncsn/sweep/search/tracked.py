@@ -1,4 +1,4 @@
-"""The study in MLflow, as far as MLflow will have it: a fault there is a warning, never an end."""
+"""A study in MLflow. A fault of MLflow is a warning, and never the end of a study."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ from ncsn.sweep.studies.plan import Plan
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """A parent run that trials are published to, or nothing at all."""
+class TrackedStudy:
+    """A parent run that trials are published to; None where MLflow is left alone or fails."""
 
     run: Any
 
@@ -31,6 +31,13 @@ class Tracked:
 
         return cls(_guarded(open_run))
 
+    def ids(self) -> dict[str, str]:
+        """Returns where the parent run is, as attributes of the study."""
+        if self.run is None:
+            return {}
+        experiment = str(self.run.store.experiment_id)
+        return {"mlflow_run_id": self.run.run_id, "mlflow_experiment_id": experiment}
+
     def publish(self, record: TrialRecord) -> str | None:
         """Publishes a trial and returns the id of its run, None where there is none."""
         if self.run is None:
@@ -39,17 +46,17 @@ class Tracked:
 
         return _guarded(lambda: publish_trial(self.run, record))
 
-    def close(self, counted: Mapping[str, float], *, interrupted: bool) -> None:
+    def close(self, metrics: Mapping[str, float], *, interrupted: bool) -> None:
         """Ends the parent run with numbers of the whole study."""
         if self.run is None:
             return
         from ncsn.tracking.studies import close_study_run
 
         status = "KILLED" if interrupted else "FINISHED"
-        _guarded(lambda: close_study_run(self.run, status, counted))
+        _guarded(lambda: close_study_run(self.run, status, metrics))
 
-    def links(self, objective: str, largest: bool) -> list[str]:
-        """Returns lines with the study's pages in MLflow."""
+    def links(self, objective: str, *, largest: bool) -> list[str]:
+        """Returns lines with the study's pages in MLflow; `largest` values may be the best."""
         if self.run is None:
             return []
         from ncsn.tracking.studies import study_links
@@ -62,5 +69,5 @@ def _guarded(action: Callable[[], Any]) -> Any:
         return action()
     except Exception as error:
         line = masked(str(error).partition("\n")[0])
-        print(f"warning: MLflow has not got it: {line}", file=sys.stderr, flush=True)
+        print(f"warning: not written to MLflow: {line}", file=sys.stderr, flush=True)
         return None

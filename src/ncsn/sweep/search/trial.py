@@ -1,28 +1,26 @@
-"""One trial: a point, its values through the DAG once a seed, what came of it.
+"""One trial: a point, its values through the pipeline once per seed, what came of it.
 
 Whatever goes wrong ends the trial with a reason, never the study. What is known of a trial is
 written to its attributes, as `TrialRecord` names them.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Any
 
 import optuna
 
 from ncsn.base.errors import Diverged, UserError
-from ncsn.base.trial_record import TrialRecord
-from ncsn.sweep.search.pruning import OnRow, reporting
-from ncsn.sweep.search.suggest import suggest_point
-from ncsn.sweep.studies.plan import Plan, evaluations_per_image
-from ncsn.sweep.studies.study import EVALUATIONS
+from ncsn.base.trial_record import State, TrialRecord
+from ncsn.sweep.search.points import reporting, suggested_point
+from ncsn.sweep.studies.plan import Plan, evaluations_of
+from ncsn.sweep.studies.study import EVALUATIONS, PrunerSpec
 from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, Outcome, Stopped
+from ncsn.sweep.trials.pipeline import Reproduce
 
-Reproduce = Callable[[Mapping[str, Any], OnRow | None], Outcome]
-OnRecord = Callable[[TrialRecord, Mapping[str, Any]], str | None]
+OnRecord = Callable[[TrialRecord], str | None]
 EVALUATIONS_CONSTRAINT = "network_evaluations_per_image"
 INTERRUPTED = "interrupted, to be tried again"
 RUN_ID = "mlflow_run_id"
@@ -43,9 +41,9 @@ class Objective:
     Attributes:
         plan: the study.
         worker: number of the worker.
-        reproduce: runs the DAG with dotted values.
+        reproduce: runs the pipeline with dotted values.
         on_point: called when the trial's point is known, before any work.
-        on_record: gets the record and the point, first as running and then as ended; returns the
+        on_record: gets the record, first of the running and then of the ended trial; returns the
             id of the trial's MLflow run, None without one.
     """
 
@@ -55,57 +53,62 @@ class Objective:
     on_point: Callable[[], None]
     on_record: OnRecord
 
-    def __call__(self, trial: optuna.Trial) -> float | tuple[float, ...]:
+    def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
         """Returns the objectives of the trial's point, means over the seeds.
 
         Raises:
             TrialPruned: the pruner ended it, it must not run, or its numbers diverged.
             TrialFailed: anything else went wrong, or the worker was asked to stop.
         """
+        started = self._started(trial)
+        outcomes: list[Outcome] = []
+        try:
+            self._check(trial, started)
+            for outcome in self._outcomes(trial, started):
+                outcomes.append(outcome)
+            ended = with_outcomes(started, outcomes)
+            ended = replace(ended, state="complete", objectives=self._objectives(ended))
+        except (Exception, Interrupted) as error:
+            state, reason = _ending(error, self.plan.spec.pruner)
+            ended = replace(with_outcomes(started, outcomes), state=state, reason=reason)
+        self._publish(trial, replace(ended, finished=_now()))
+        if ended.objectives is not None:
+            return ended.objectives
+        raise optuna.TrialPruned(reason) if ended.state == "pruned" else TrialFailed(reason)
+
+    def _started(self, trial: optuna.Trial) -> TrialRecord:
         plan = self.plan
-        point = suggest_point(trial, plan.space, {**plan.fixed, **plan.forced})
+        point = suggested_point(trial, plan.space, plan.shared())
         self.on_point()
-        values = plan.values(point)
         record = TrialRecord(
             number=trial.number,
             state="running",
-            values=values,
+            point=point,
+            values=plan.values(point),
             worker=self.worker,
             origin=trial.user_attrs.get("origin", "sampler"),
             seeds=plan.seeds(),
             started=_now(),
         )
         self._publish(trial, record)
-        outcomes: list[Outcome] = []
-        try:
-            self._check(trial, values)
-            on_row = reporting(trial, plan.spec.pruner)
-            for seed in plan.seeds():
-                outcomes.append(self.reproduce({**values, "sample.seed": seed}, on_row))
-                on_row = None
-            record = with_outcomes(record, outcomes)
-            objectives = self._objectives(record)
-        except (Exception, Interrupted) as error:
-            state, reason = _ending(error, plan)
-            ended = replace(
-                with_outcomes(record, outcomes), state=state, reason=reason, finished=_now()
-            )
-            self._publish(trial, ended)
-            if state == "pruned":
-                raise optuna.TrialPruned(reason) from error
-            raise TrialFailed(reason) from error
-        self._publish(trial, replace(record, state="complete", finished=_now()))
-        return objectives
+        return record
 
-    def _check(self, trial: optuna.Trial, values: Mapping[str, Any]) -> None:
-        excess = self.plan.excess(values)
+    def _check(self, trial: optuna.Trial, started: TrialRecord) -> None:
+        excess = self.plan.excess(started.values)
         if excess is not None:
             trial.set_constraint(EVALUATIONS_CONSTRAINT, excess)
-        objection = self.plan.objection(values)
+        objection = self.plan.objection(started.values)
         if objection is not None:
             raise optuna.TrialPruned(objection)
 
-    def _objectives(self, record: TrialRecord) -> float | tuple[float, ...]:
+    def _outcomes(self, trial: optuna.Trial, started: TrialRecord) -> Iterator[Outcome]:
+        """One for each seed; all share a training, which the pruner sees once."""
+        on_row = reporting(trial, self.plan.spec.pruner)
+        for seed in started.seeds:
+            yield self.reproduce({**started.values, "sample.seed": seed}, on_row)
+            on_row = None
+
+    def _objectives(self, record: TrialRecord) -> tuple[float, ...]:
         objectives = []
         for name in self.plan.spec.objectives:
             value = record.metrics.get(name)
@@ -114,13 +117,13 @@ class Objective:
             if not math.isfinite(value):
                 raise Diverged(f"{name} is {value}")
             objectives.append(float(value))
-        return objectives[0] if len(objectives) == 1 else tuple(objectives)
+        return tuple(objectives)
 
     def _publish(self, trial: optuna.Trial, record: TrialRecord) -> None:
         for name, value in record.as_attrs().items():
             if trial.user_attrs.get(name) != value:
                 trial.set_user_attr(name, value)
-        run_id = self.on_record(record, trial.params)
+        run_id = self.on_record(record)
         if run_id is not None and trial.user_attrs.get(RUN_ID) != run_id:
             trial.set_user_attr(RUN_ID, run_id)
 
@@ -134,14 +137,14 @@ def with_outcomes(record: TrialRecord, outcomes: Sequence[Outcome]) -> TrialReco
         return record
     first, stages, seconds = outcomes[0], dict[str, str](), dict[str, float]()
     for outcome in outcomes:
-        for stage in outcome.stages:
-            hows = (stages.get(stage.stage, UNCHANGED), stage.how)
-            stages[stage.stage] = next(how for how in (RAN, CACHED, UNCHANGED) if how in hows)
-            seconds[stage.stage] = seconds.get(stage.stage, 0.0) + stage.seconds
+        for name, status, took in outcome.stages:
+            both = (stages.get(name, UNCHANGED), status)
+            stages[name] = next(one for one in (RAN, CACHED, UNCHANGED) if one in both)
+            seconds[name] = seconds.get(name, 0.0) + took
     numbers = [k for k, v in first.metrics.items() if isinstance(v, int | float)]
     by_seed = {key: [float(o.metrics[key]) for o in outcomes] for key in numbers}
     metrics = dict(first.metrics) | {key: fmean(values) for key, values in by_seed.items()}
-    metrics[EVALUATIONS] = float(evaluations_per_image(record.values))
+    metrics[EVALUATIONS] = float(evaluations_of(record.values))
     return replace(
         record,
         metrics=metrics,
@@ -154,14 +157,13 @@ def with_outcomes(record: TrialRecord, outcomes: Sequence[Outcome]) -> TrialReco
     )
 
 
-def _ending(error: BaseException, plan: Plan) -> tuple[Any, str]:
+def _ending(error: BaseException, pruner: PrunerSpec) -> tuple[State, str]:
     """State and reason of a trial that ended without objectives."""
     if isinstance(error, Interrupted):
         return "failed", INTERRUPTED
     if isinstance(error, Stopped):
-        metric = plan.spec.pruner.metric
-        step, value = error.row.get("step"), error.row.get(metric)
-        return "pruned", f"{plan.spec.pruner.name} pruner at step {step}: {metric} {value}"
+        step, value = error.row.get("step"), error.row.get(pruner.metric)
+        return "pruned", f"{pruner.name} pruner at step {step}: {pruner.metric} {value}"
     if isinstance(error, Diverged):
         return "pruned", f"diverged: {error}"
     if isinstance(error, optuna.TrialPruned):

@@ -13,94 +13,89 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple
 
 import optuna
 from filelock import FileLock
-from optuna.storages import RDBStorage
 
 from ncsn.base.entry import die_with_parent, masked_traceback
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.status import trial_line
-from ncsn.sweep.search.database import storage_faults
-from ncsn.sweep.search.pruning import OnRow, built_pruner, built_sampler
-from ncsn.sweep.search.storage import (
-    Tally,
-    load_study,
-    open_storage,
-    retry,
-    retry_dead,
-    storage_url,
-    tally,
-)
-from ncsn.sweep.search.tracked import Tracked
-from ncsn.sweep.search.trial import INTERRUPTED, Interrupted, Objective, Reproduce, TrialFailed
-from ncsn.sweep.studies.plan import Plan, grid_points
-
-if TYPE_CHECKING:  # it imports torch, which no worker needs
-    from ncsn.config.advice import DataFacts
+from ncsn.sweep.search.database import open_storage, storage_faults, storage_url
+from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
+from ncsn.sweep.search.study import Tally, load_study, retry, retry_dead, tally
+from ncsn.sweep.search.tracked import TrackedStudy
+from ncsn.sweep.search.trial import INTERRUPTED, Interrupted, Objective, TrialFailed
+from ncsn.sweep.studies.plan import Plan
+from ncsn.sweep.trials.outcome import Outcome
+from ncsn.sweep.trials.pipeline import OnRow, Pipeline, Reproduce
 
 REPEATED = 3  # a worker whose first trials all fail for one reason stops the study
 _POLL_SEC = 1.0
 
 
-class Laboratory(Protocol):
-    """Where trials are done. It is sent to other processes."""
-
-    def opened(self, worker: int) -> Reproduce:
-        """Makes the place of one worker ready, in its own process."""
-
-    def data_facts(self, values: Mapping[str, Any]) -> "DataFacts":
-        """Returns what the advisor needs to know of the data; UserError where they lack."""
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a driver tells its workers.
+class Store(NamedTuple):
+    """Where a study is kept.
 
     Attributes:
-        plan: the study.
-        sweep: section `sweep` of params.yaml.
-        track: section `track`; None leaves MLflow alone.
-        root: the project's top folder.
-        laboratory: where trials are done.
+        params: section `sweep` of params.yaml.
+        root: the project's top folder, from which a relative database is taken.
         lock: the file that guards the giving out of points.
-        trials: of the study, when it ends.
-        deadline: seconds since the epoch, when no trial starts any more.
     """
 
-    plan: Plan
-    sweep: SweepParams
-    track: TrackParams | None
+    params: SweepParams
     root: Path
-    laboratory: Laboratory
     lock: Path
+
+
+class Limits(NamedTuple):
+    """When a study ends: after so many trials; no trial starts after `deadline`, a Unix time."""
+
     trials: int
     deadline: float
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """A study as it is run: all that a driver hands to its workers.
+
+    Attributes:
+        plan: what is tried.
+        pipeline: what runs a trial.
+        store: where the study is kept.
+        limits: when it ends.
+        track: section `track` of params.yaml; None leaves MLflow alone.
+    """
+
+    plan: Plan
+    pipeline: Pipeline
+    store: Store
+    limits: Limits
+    track: TrackParams | None
+
+
 class Stop:
-    """The wish to end; inside a trial it interrupts, elsewhere it is looked at."""
+    """A request to stop, by SIGTERM: it interrupts a trial; between trials it is looked at."""
 
     def __init__(self) -> None:
-        self.asked = self.in_trial = False
+        self.requested = self.in_trial = False
 
     def on_signal(self, number: int, frame: Any) -> None:
         """Handles SIGTERM."""
-        self.asked = True
+        self.requested = True
         if self.in_trial:
             self.in_trial = False
             raise Interrupted
 
-    def around(self, reproduce: Reproduce) -> Reproduce:
-        """Returns `reproduce`, interrupted by the wish."""
+    def interrupting(self, reproduce: Reproduce) -> Reproduce:
+        """Returns `reproduce` such that a request interrupts it."""
 
-        def interruptible(values: Mapping[str, Any], on_row: OnRow | None) -> Any:
+        def interruptible(values: Mapping[str, Any], on_row: OnRow | None) -> Outcome:
             self.in_trial = True
             try:
-                if self.asked:
+                if self.requested:
                     raise Interrupted
                 return reproduce(values, on_row)
             finally:
@@ -109,11 +104,11 @@ class Stop:
         return interruptible
 
 
-def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> None:
+def work(sweep: Sweep, worker: int, parent: int, complaint: Connection) -> None:
     """Takes trials until the study ends; the body of a worker's process.
 
     Args:
-        orders: the driver's.
+        sweep: the driver's.
         worker: number of this worker.
         parent: process id of the driver.
         complaint: gets the reason when the study must stop; the exit status is then 1.
@@ -124,8 +119,8 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.on_signal)
     try:
-        with storage_faults(storage_url(orders.sweep)):
-            reason = take_trials(orders, worker, stop)
+        with storage_faults(storage_url(sweep.store.params)):
+            reason = take_trials(sweep, worker, stop)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, UserError):  # a fault of ours keeps its traceback
@@ -135,25 +130,26 @@ def work(orders: Orders, worker: int, parent: int, complaint: Connection) -> Non
         sys.exit(1)
 
 
-def take_trials(orders: Orders, worker: int, stop: Stop) -> str | None:
+def take_trials(sweep: Sweep, worker: int, stop: Stop) -> str | None:
     """Takes trials until none is left; returns why the study must stop, None when it need not."""
-    study = _opened_study(orders, worker)
-    lock, tracked = FileLock(orders.lock), Tracked.opened(orders.track, orders.plan, orders.root)
-    reproduce = stop.around(orders.laboratory.opened(worker))
+    plan, store = sweep.plan, sweep.store
+    study, lock = _opened_study(plan, store, worker), FileLock(store.lock)
+    tracked = TrackedStudy.opened(sweep.track, plan, store.root)
+    reproduce = stop.interrupting(sweep.pipeline.opened(worker))
     ended: list[TrialRecord] = []
 
-    def on_record(record: TrialRecord, point: Mapping[str, Any]) -> str | None:
+    def on_record(record: TrialRecord) -> str | None:
         if record.state != "running":
             ended.append(record)
-            print(trial_line(record, point, orders.plan.spec.objectives), flush=True)
+            print(trial_line(record, plan.spec.objectives), flush=True)
         return tracked.publish(record)
 
-    objective = Objective(orders.plan, worker, reproduce, lock.release, on_record)
-    while not stop.asked:
+    objective = Objective(plan, worker, reproduce, lock.release, on_record)
+    while not stop.requested:
         with lock:
-            retry_dead(study, orders.sweep.grace_sec)
+            retry_dead(study, store.params.grace_sec)
             now = tally(study.get_trials(deepcopy=False))
-            taken = _is_point_left(study, orders, now)
+            taken = _is_point_left(study, plan, sweep.limits, now)
             if taken:  # gives the lock back as soon as the point is known
                 study.optimize(objective, n_trials=1, catch=(TrialFailed,))
             elif not now.running:
@@ -167,36 +163,28 @@ def take_trials(orders: Orders, worker: int, stop: Stop) -> str | None:
     return None
 
 
-def _opened_study(orders: Orders, worker: int) -> optuna.Study:
-    storage: RDBStorage = open_storage(orders.sweep, orders.root)
-    study = load_study(storage, orders.plan.name)
-    spec = orders.plan.spec
-    study.sampler = built_sampler(spec.sampler, worker, len(study.get_trials(deepcopy=False)))
-    study.pruner = built_pruner(spec.pruner)
+def _opened_study(plan: Plan, store: Store, worker: int) -> optuna.Study:
+    study = load_study(open_storage(store.params, store.root), plan.name)
+    num_trials = len(study.get_trials(deepcopy=False))
+    study.sampler = built_sampler(plan.spec.sampler, worker, num_trials)
+    study.pruner = built_pruner(plan.spec.pruner)
     return study
 
 
-def _is_point_left(study: optuna.Study, orders: Orders, now: Tally) -> bool:
+def _is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) -> bool:
     """Whether a trial may start; the next point of a grid is then in the queue."""
-    if time.time() >= orders.deadline:
+    if time.time() >= limits.deadline:
         return False
     if now.retries:
         return True
-    if now.started >= orders.trials:
+    if now.started >= limits.trials:
         return False
-    if now.queued or orders.plan.spec.sampler.name != "grid":
+    if now.queued or plan.spec.sampler.name != "grid":
         return True
-    points = next_grid_points(orders.plan, study)
+    points = next_grid_points(plan, study)
     if points:
         study.enqueue_trial(points[0], user_attrs={"origin": "sampler"})
     return bool(points)
-
-
-def next_grid_points(plan: Plan, study: optuna.Study) -> list[dict[str, Any]]:
-    """Returns the points of the grid that no trial of the study has had."""
-    trials = study.get_trials(deepcopy=False)
-    had = [trial.system_attrs.get("fixed_params", trial.params) for trial in trials]
-    return [point for point in grid_points(plan) if point not in had]
 
 
 def _is_hopeless(ended: list[TrialRecord]) -> bool:

@@ -9,10 +9,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.dotted import with_values
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import broken_rule, checked_params, known_keys
 from ncsn.config.preset import preset_names, preset_values
+from ncsn.maths.samplers.evaluations import network_evaluations
 from ncsn.sweep.studies.space import (
     AxisType,
     FloatAxis,
@@ -61,6 +63,10 @@ class Plan:
         """Returns all dotted values of params.yaml that a trial at `point` sets."""
         return values_of(point, self.space, self.fixed) | dict(self.forced)
 
+    def shared(self) -> dict[str, Any]:
+        """Returns the dotted values that all trials share."""
+        return {**self.fixed, **self.forced}
+
     def seeds(self) -> tuple[int, ...]:
         """Returns the seeds of the samples at each point."""
         return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.spec.seeds))
@@ -70,16 +76,16 @@ class Plan:
         return int(preset_values(self.spec.sizes[self.size].preset)["sample.num_samples"])
 
     def excess(self, values: Mapping[str, Any]) -> int | None:
-        """Network evaluations an image beyond the budget, negative below it; None without one."""
+        """Network evaluations per image beyond the budget, below 0 within; None without one."""
         limit = self.budget.network_evaluations_per_image
-        return None if limit is None else evaluations_per_image(values) - limit
+        return None if limit is None else evaluations_of(values) - limit
 
     def objection(self, values: Mapping[str, Any]) -> str | None:
         """Returns why a trial at dotted `values` must not run, None when it may."""
         limit = self.budget.network_evaluations_per_image
-        cost = evaluations_per_image(values)
+        cost = evaluations_of(values)
         if limit is not None and cost > _FAR_OVER * limit:
-            return f"{cost} network evaluations an image; the budget is {limit}"
+            return f"{cost} network evaluations per image; the budget is {limit}"
         try:
             checked_params(with_values(self.params, values))
         except UserError as error:
@@ -102,10 +108,10 @@ class Plan:
         }
 
 
-def evaluations_per_image(values: Mapping[str, Any]) -> int:
-    """Returns what `ncsn.builders.sampler` counts, from dotted values."""
-    steps = values["noise.num_levels"] * values["sampler.steps_per_level"]
-    return int(steps + values["sampler.final_denoise"])
+def evaluations_of(values: Mapping[str, Any]) -> int:
+    """Returns the network evaluations per image under dotted values."""
+    steps, denoise = values["sampler.steps_per_level"], values["sampler.final_denoise"]
+    return network_evaluations(values["noise.num_levels"], steps, denoise)
 
 
 def grid_points(plan: Plan) -> list[dict[str, Any]]:
@@ -114,7 +120,7 @@ def grid_points(plan: Plan) -> list[dict[str, Any]]:
     Every 2^k-th point comes first, then those half-way between: a study that ends early has seen
     the whole range.
     """
-    points = grid(plan.space, {**plan.fixed, **plan.forced})
+    points = grid(plan.space, plan.shared())
     step = 1
     while 2 * step < len(points):
         step *= 2
@@ -168,15 +174,6 @@ def made_plan(study: str, spec: Spec, size: str, model: str, params: Mapping[str
     for complaint in _complaints(plan, chosen.fixed):
         raise UserError(f"{path}: {complaint}")
     return plan
-
-
-def with_values(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the sections `params` with dotted `values` set."""
-    result = {name: dict(section) for name, section in params.items()}
-    for dotted, value in values.items():
-        section, _, key = dotted.partition(".")
-        result.setdefault(section, {})[key] = value
-    return result
 
 
 def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,7 @@ class Condition(Section):
 
     Attributes:
         when: values that other keys must have, one value or several allowed ones.
-        otherwise: the key's value when they have not; None keeps the study's own.
+        otherwise: the key's value where they have others; None keeps the study's own.
     """
 
     when: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)

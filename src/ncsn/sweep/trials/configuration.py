@@ -1,47 +1,38 @@
 """One configuration through the DAG of a workspace: values in, metrics out.
 
-No stage runs whose result any workspace of the same DVC cache has; two workers never train the
-same network at once; a training that was interrupted goes on from its last checkpoint, whichever
-workspace takes it up. The unfinished work of a stopped training is kept for that, too.
+No stage runs whose result any workspace of the same DVC cache has; two workers never compute the
+same at once; an interrupted training goes on from its last checkpoint, whichever workspace takes
+it up.
 """
 
-import contextlib
 import copy
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ncsn.base.errors import Diverged
+from filelock import FileLock
+
 from ncsn.base.files import whole_file
 from ncsn.base.outside import PROJECT
-from ncsn.base.records import SampleRecord, read_metrics, read_record
+from ncsn.base.records import LOG, SampleRecord, read_metrics, read_record
 from ncsn.config.params import PARAMS_FILE, checked_params
-from ncsn.config.paths import PathsParams, load_paths
+from ncsn.config.paths import load_paths
 from ncsn.config.preset import set_known
-from ncsn.runtime.dag import stage_key
+from ncsn.runtime.dag import needed_stages, stage_key, stage_table
 from ncsn.runtime.unfinished import SHARED_WORK
-from ncsn.sweep.trials.dvc_repo import reproduce
-from ncsn.sweep.trials.outcome import Outcome, StageFailed, StageOutcome, Stopped
-from ncsn.sweep.trials.process import run_stage
-from ncsn.sweep.trials.rows import OnRow, TrainingRows
+from ncsn.sweep.trials import dvc_repo
+from ncsn.sweep.trials.command import Ended, run_command
+from ncsn.sweep.trials.outcome import Outcome, StageOutcome
+from ncsn.sweep.trials.pipeline import OnRow
+from ncsn.sweep.trials.rows import TrainingRows
 from ncsn.sweep.trials.workspace import Workspace
 from ncsn.tracking.live import SWITCH
 
-__all__ = [
-    "Diverged",
-    "Outcome",
-    "StageFailed",
-    "StageOutcome",
-    "Stopped",
-    "reproduce_configuration",
-]
-
 TRAIN, TARGET = "train", "evaluate"
-LOG = "train_log.jsonl"  # in the work folder of a training
 
 
 def reproduce_configuration(
@@ -62,33 +53,17 @@ def reproduce_configuration(
         Stopped: `on_row` returned True; nothing runs any more.
     """
     begin = time.perf_counter()
-    _set_params(workspace, values)
-    root, rows, train_key = workspace.root, TrainingRows(_called_here(on_row)), ""
-    paths = load_paths(root)
-
-    def before(stage: str) -> None:
-        nonlocal train_key
-        if stage == TRAIN:
-            train_key = stage_key(TRAIN, root, recorded=True)
-
-    def after(stage: str) -> None:
-        if stage == TRAIN:
-            rows.read(root / paths.train_log)
-
-    def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
-        live = workspace.shared / f"{TRAIN}-{train_key}" / LOG
-        words = root / ".dvc" / "tmp" / f"{stage}.txt"
-        watch = (lambda: rows.read(live)) if stage == TRAIN else (lambda: None)
-        run_stage(stage, command, folder, _environment(workspace, env), words, watch)
-
-    stages = reproduce(root, [TARGET], workspace.shared / "locks", run, before, after)
+    run = _Reproduction(workspace, values, on_row)
+    stages = tuple(run.stages(TARGET))
+    cost = read_record(workspace.root / run.paths.sample_summary, SampleRecord)
+    metrics = read_metrics(workspace.root / run.paths.metrics)
     return Outcome(
-        metrics=_metrics(root, paths),
+        metrics=metrics | {f"sample/{key}": value for key, value in cost.items()},
         stages=stages,
-        train_key=train_key,
+        train_key=run.keys[TRAIN],
         seconds=time.perf_counter() - begin,
-        samples=root / paths.samples,
-        log=root / paths.train_log,
+        samples=workspace.root / run.paths.samples,
+        log=run.log,
     )
 
 
@@ -98,30 +73,61 @@ def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
     Raises:
         UserError: a value breaks a rule of params.yaml, or the data cannot be had.
     """
-    _set_params(workspace, values)
-    root = workspace.root
-
-    def run(stage: str, command: list[str], folder: str, env: Mapping[str, str]) -> None:
-        words = root / ".dvc" / "tmp" / f"{stage}.txt"
-        run_stage(stage, command, folder, _environment(workspace, env), words, lambda: None)
-
-    reproduce(root, ["prepare"], workspace.shared / "locks", run, lambda _: None, lambda _: None)
-    return root / load_paths(root).data_summary
+    run = _Reproduction(workspace, values)
+    for _ in run.stages("prepare"):
+        pass
+    return workspace.root / run.paths.data_summary
 
 
-def _called_here(on_row: OnRow | None) -> OnRow | None:
-    """A caller's relative paths, such as an address of a store, mean its own current folder."""
-    here = Path.cwd()
+class _Reproduction:
+    """The stages of one configuration, each brought up to date under the lock of its key.
 
-    def called(row: dict[str, Any]) -> bool:
-        with contextlib.chdir(here):
-            return bool(on_row and on_row(row))
+    Whoever finds a key locked waits, and then finds the result in DVC's run-cache. The kernel
+    frees the lock of a process that was killed.
+    """
 
-    return called if on_row else None
+    def __init__(
+        self, workspace: Workspace, values: Mapping[str, Any], on_row: OnRow | None = None
+    ):
+        _set_params(workspace, values)
+        self._workspace, self._rows = workspace, TrainingRows(on_row)
+        self.paths = load_paths(workspace.root)
+        self.log = workspace.root / self.paths.train_log
+        self.keys: dict[str, str] = {}
+
+    def stages(self, target: str) -> Iterator[StageOutcome]:
+        """Brings `target` and all that it needs up to date; yields how each stage went."""
+        root = self._workspace.root
+        table = stage_table(root)
+        with dvc_repo.opened(root, self._run) as reproduce:
+            for stage in needed_stages(target, root):
+                begin = time.perf_counter()
+                if table[stage].get("always_changed"):  # its result is in no run-cache
+                    status = reproduce(stage)
+                else:
+                    self.keys[stage] = stage_key(stage, root, recorded=True)
+                    with FileLock(self._workspace.locks / f"{self.keys[stage]}.lock"):
+                        status = reproduce(stage)
+                yield StageOutcome(stage, status, time.perf_counter() - begin)
+                if stage == TRAIN:
+                    self._rows.read(self.log)
+
+    def _run(self, stage: str, command: list[str], env: Mapping[str, str]) -> Ended:
+        root = self._workspace.root
+        output = root / ".dvc" / "tmp" / f"{stage}.txt"
+        watch = self._read_live_rows if stage == TRAIN else _nothing
+        return run_command(command, root, _environment(self._workspace, env), output, watch)
+
+    def _read_live_rows(self) -> None:
+        self._rows.read(self._workspace.shared / f"{TRAIN}-{self.keys[TRAIN]}" / LOG)
+
+
+def _nothing() -> None:
+    """Where there is nothing to watch."""
 
 
 def _set_params(workspace: Workspace, values: Mapping[str, Any]) -> None:
-    """Writes params.yaml as JSON, which is YAML that DVC reads in no time."""
+    """Writes params.yaml as JSON, which is YAML too and needs no layout."""
     document = copy.deepcopy(dict(workspace.base))
     set_known(document, values)
     checked_params(document)
@@ -141,9 +147,3 @@ def _environment(workspace: Workspace, env: Mapping[str, str]) -> dict[str, str]
         ),
     }
     return {**env, **own}
-
-
-def _metrics(root: Path, paths: PathsParams) -> dict[str, float | str]:
-    metrics = read_metrics(root / paths.metrics)
-    cost = read_record(root / paths.sample_summary, SampleRecord)
-    return {**metrics, **{f"sample/{key}": value for key, value in cost.items()}}

@@ -10,14 +10,17 @@ RAN, CACHED, UNCHANGED = "ran", "cached", "unchanged"
 
 
 class StageOutcome(NamedTuple):
-    """How a stage went: its command ran, its outs came from the run-cache, or they were there.
+    """How a stage went.
 
-    `seconds` is wall time with hashing and linking, and with the wait for another worker that
-    was running the same.
+    Attributes:
+        stage: its name.
+        status: "ran"; "cached", where DVC's run-cache had its outs; "unchanged", where they lay.
+        seconds: wall time with hashing and linking, and with the wait for another worker that was
+            running the same.
     """
 
     stage: str
-    how: str
+    status: str
     seconds: float
 
 

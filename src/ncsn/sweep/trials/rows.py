@@ -5,21 +5,19 @@ is known by its step and keys, and handed on once.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ncsn.base.errors import Missing
 from ncsn.base.records import read_log
 from ncsn.sweep.trials.outcome import Stopped
-
-OnRow = Callable[[dict[str, Any]], bool]
+from ncsn.sweep.trials.pipeline import OnRow
 
 
 class TrainingRows:
     """Rows handed on so far."""
 
-    def __init__(self, on_row: OnRow | None):
+    def __init__(self, on_row: OnRow | None) -> None:
         self._on_row = on_row
         self._seen: set[tuple[str, ...]] = set()
         self._stamp: tuple[str, int, int] | None = None

@@ -16,7 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.base.errors import UserError
 from ncsn.base.files import whole_folder
-from ncsn.base.marked import MARK, refuse_foreign
+from ncsn.base.marked import MARK, refuse_foreign, remove_marked
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
 from ncsn.sweep.trials.dvc_repo import share_cache
@@ -36,17 +36,24 @@ class Workspace:
 
     Attributes:
         root: the project's folder in the clone.
+        clone: the clone's top folder.
         main: the project's top folder.
         base: params.yaml of the source, without any trial's values.
-        shared: folder of unfinished work and of locks that all workspaces share.
+        shared: folder of unfinished work that all workspaces share.
         claim: the lock that keeps other processes away.
     """
 
     root: Path
+    clone: Path
     main: Path
     base: Mapping[str, Any]
     shared: Path
     claim: BaseFileLock | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks on results that are being computed, which all workspaces share."""
+        return self.shared / "locks"
 
 
 def checked_source(main: Path, *, allow_dirty: bool) -> None:
@@ -105,7 +112,10 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
     share_cache(main, place)
-    return Workspace(place, main, read_yaml(place / PARAMS_FILE), sweep / "shared", claim)
+    params = read_yaml(place / PARAMS_FILE)
+    workspace = Workspace(place, root, main, params, sweep / "shared", claim)
+    workspace.locks.mkdir(parents=True, exist_ok=True)
+    return workspace
 
 
 def restore_params(workspace: Workspace) -> None:
@@ -113,11 +123,19 @@ def restore_params(workspace: Workspace) -> None:
     git(workspace.root, "checkout-index", "--force", "--", str(PARAMS_FILE))
 
 
-def fetch_experiment(workspace: Workspace, reference: str) -> None:
+def fetch_experiment(workspace: Workspace, name: str) -> None:
     """Brings an experiment that was saved in the workspace into the main tree's git."""
-    clone, _ = place_in_git(workspace.root)
-    refs = f"+{reference}:{reference}"
-    git(workspace.main, "fetch", "--quiet", "--no-tags", str(clone), refs)
+    commit = head(workspace.root)
+    reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+    source, refs = str(workspace.clone), f"+{reference}:{reference}"
+    git(workspace.main, "fetch", "--quiet", "--no-tags", source, refs)
+
+
+def discard(workspace: Workspace) -> None:
+    """Removes a clone whose git may be broken; the next one to be opened is made anew."""
+    remove_marked(workspace.clone)
+    if workspace.claim is not None:
+        workspace.claim.release()
 
 
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:

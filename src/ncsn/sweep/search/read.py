@@ -4,16 +4,17 @@ Nothing here writes to the storage. A trial that Optuna has queued but nobody ha
 counted.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ncsn.base.errors import UserError, nearest
 from ncsn.base.trial_record import State, TrialRecord
+from ncsn.sweep.search.database import Storage
+from ncsn.sweep.search.study import load_study, tally
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -24,47 +25,29 @@ STATES: dict[TrialState, State] = {
 NO_REASON = "its worker ended without a word"
 
 
-class Tried(NamedTuple):
-    """A trial beside what Optuna alone knows of it.
-
-    Attributes:
-        record: the trial.
-        point: value of each active axis.
-        values: one for each objective, None unless it is complete.
-        feasible: whether it keeps the study's constraints.
-    """
-
-    record: TrialRecord
-    point: dict[str, Any]
-    values: tuple[float, ...] | None
-    feasible: bool
-
-    @property
-    def counts(self) -> bool:
-        """Whether it may be called best."""
-        return self.values is not None and self.feasible
-
-
-class StudyData(NamedTuple):
+@dataclass(frozen=True)
+class StudyData:
     """A study.
 
     Attributes:
         name: full name.
-        study: Optuna's own object, for its importance evaluators.
         objectives: direction ("minimize" or "maximize") by metric key.
         axes: by name, as the study file has them: type, low, high, log, choices, points, when.
         attrs: what the driver noted: spec, size, model, commit, advised, present.
-        tried: trials that were begun, by number.
-        num_waiting: queued ones.
+        trials: trials that were begun, by number.
+        replaced: numbers of those whose point another trial took over.
+        num_waiting: queued trials.
+        num_retries: those of them whose point was begun before.
     """
 
     name: str
-    study: optuna.Study
     objectives: dict[str, str]
     axes: dict[str, dict[str, Any]]
     attrs: dict[str, Any]
-    tried: tuple[Tried, ...]
+    trials: tuple[TrialRecord, ...]
+    replaced: frozenset[int]
     num_waiting: int
+    num_retries: int
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -76,8 +59,17 @@ class StudyData(NamedTuple):
         """The study's size: preset, fixed values, budget."""
         return dict(self.spec.get("sizes", {}).get(self.attrs.get("size"), {}))
 
+    def running(self) -> list[TrialRecord]:
+        """Returns the trials that have not ended."""
+        return [trial for trial in self.trials if trial.state == "running"]
 
-def read_study(storage: str | optuna.storages.BaseStorage, name: str) -> StudyData:
+    def ended(self) -> list[TrialRecord]:
+        """Returns the trials that have ended and count: no other one took their point over."""
+        gone = {*self.replaced, *(trial.number for trial in self.running())}
+        return [trial for trial in self.trials if trial.number not in gone]
+
+
+def read_study(storage: Storage, name: str) -> StudyData:
     """Reads a study.
 
     Args:
@@ -87,51 +79,41 @@ def read_study(storage: str | optuna.storages.BaseStorage, name: str) -> StudyDa
     Raises:
         UserError: the storage has no such study.
     """
-    try:
-        study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:
-        names = optuna.get_all_study_names(storage)
-        known = ", ".join(names) or "none"
-        raise UserError(
-            f"no study '{name}' has been run; there are {known}.{nearest(name, names)}"
-        ) from None
-    trials = study.get_trials(deepcopy=False)
-    attrs = dict(study.user_attrs)
-    retried = _retried(trials)
-    tried = tuple(
-        _tried(trial, retried.get(trial.number)) for trial in trials if trial.state in STATES
+    study = load_study(storage, name)
+    trials, attrs = study.get_trials(deepcopy=False), dict(study.user_attrs)
+    again, counted = _tried_again(trials), tally(trials)
+    return StudyData(
+        name=name,
+        objectives=_objectives(study, attrs),
+        axes=_axes(attrs, trials),
+        attrs=attrs,
+        trials=tuple(_record(t, again.get(t.number)) for t in trials if t.state in STATES),
+        replaced=frozenset(trial.number for trial in counted.replaced),
+        num_waiting=len(counted.queued) + len(counted.retries),
+        num_retries=len(counted.retries),
     )
-    objectives = _objectives(study, attrs)
-    axes = _axes(attrs, trials)
-    return StudyData(name, study, objectives, axes, attrs, tried, len(trials) - len(tried))
 
 
-def busy_seconds(spans: Iterable[tuple[datetime, datetime]]) -> float:
-    """Returns the seconds in which at least one of the spans (begin, end) was under way."""
-    total, busy_until = 0.0, None
-    for begin, end in sorted(spans):
-        start = begin if busy_until is None else max(begin, busy_until)
-        total += max(0.0, (end - start).total_seconds())
-        busy_until = end if busy_until is None else max(end, busy_until)
-    return total
-
-
-def _tried(trial: FrozenTrial, retried_as: int | None) -> Tried:
+def _record(trial: FrozenTrial, tried_again_as: int | None) -> TrialRecord:
     state = STATES[trial.state]
     attrs = dict(trial.user_attrs)
     if state in ("pruned", "failed") and not attrs.get("reason"):
-        again = f"; tried again as trial {retried_as}" if retried_as is not None else ""
+        again = f"; tried again as trial {tried_again_as}" if tried_again_as is not None else ""
         attrs["reason"] = ("the pruner ended it" if state == "pruned" else NO_REASON) + again
     for name, moment in (("started", trial.datetime_start), ("finished", trial.datetime_complete)):
         if not attrs.get(name) and moment is not None:
             attrs[name] = moment.astimezone().isoformat()
-    record = TrialRecord.from_attrs(trial.number, state, attrs)
-    values = tuple(trial.values) if state == "complete" else None
-    broken = any(value > 0 for value in trial.constraints.values())
-    return Tried(record, dict(trial.params), values, not broken)
+    return TrialRecord.from_attrs(
+        trial.number,
+        state,
+        attrs,
+        point=dict(trial.params),
+        objectives=tuple(trial.values) if state == "complete" else None,
+        feasible=all(value <= 0 for value in trial.constraints.values()),
+    )
 
 
-def _retried(trials: list[FrozenTrial]) -> dict[int, int]:
+def _tried_again(trials: list[FrozenTrial]) -> dict[int, int]:
     """Number of a trial whose worker died, and of the one that tried its values again."""
     found = {}
     for trial in trials:

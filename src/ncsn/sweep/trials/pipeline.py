@@ -1,20 +1,37 @@
-"""Where the trials of a real study are done: workspaces of this project that share DVC's cache."""
+"""The pipeline as trials see it: values in, metrics out, in a workspace for each worker."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ncsn.sweep.search.trial import Reproduce
+from ncsn.sweep.trials.outcome import Outcome
 
 if TYPE_CHECKING:  # it imports torch, which no worker needs
     from ncsn.config.advice import DataFacts
 
+OnRow = Callable[[Mapping[str, Any]], bool]
+Reproduce = Callable[[Mapping[str, Any], OnRow | None], Outcome]
+
+
+class Pipeline(Protocol):
+    """Runs the stages up to `evaluate` with a trial's values. It is sent to other processes."""
+
+    def opened(self, worker: int) -> Reproduce:
+        """Makes the workspace of one worker ready, in its own process."""
+
+    def data_facts(self, values: Mapping[str, Any]) -> "DataFacts":
+        """Returns what the advisor needs to know of the data under dotted `values`.
+
+        Raises:
+            UserError: the data cannot be had.
+        """
+
 
 @dataclass(frozen=True)
-class Project:
-    """The project at `main`; with `allow_dirty` trials run its working tree instead of HEAD."""
+class ProjectPipeline:
+    """That of the project at `main`; with `allow_dirty` trials run its working tree, not HEAD."""
 
     main: Path
     allow_dirty: bool
@@ -28,11 +45,7 @@ class Project:
         return partial(reproduce_configuration, workspace)
 
     def data_facts(self, values: Mapping[str, Any]) -> "DataFacts":
-        """Returns what the advisor needs to know of the data under dotted `values`.
-
-        Raises:
-            UserError: the data cannot be had.
-        """
+        """Returns what the advisor needs to know; arguments and errors as `Pipeline` says."""
         from ncsn.config.advice import data_facts
         from ncsn.sweep.trials.configuration import prepared_data
         from ncsn.sweep.trials.workspace import open_workspace

@@ -9,6 +9,7 @@ import math
 import warnings
 from typing import Any
 
+import optuna
 from optuna.importance import (
     FanovaImportanceEvaluator,
     PedAnovaImportanceEvaluator,
@@ -17,7 +18,9 @@ from optuna.importance import (
 from optuna.importance._base import BaseImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from ncsn.sweep.results.read import StudyData
+from ncsn.sweep.search.database import Storage
+from ncsn.sweep.search.read import StudyData
+from ncsn.sweep.search.study import load_study
 
 FANOVA, PED_ANOVA = "fANOVA", "PED-ANOVA"
 MIN_TRIALS = 8  # complete ones; with fewer, the forest of fANOVA orders noise
@@ -25,15 +28,20 @@ BEST_SHARE = 0.25  # of the trials are PED-ANOVA's good region; few trials need 
 _SEED = 1
 
 
-def importances(data: StudyData) -> dict[str, dict[str, dict[str, Any]]]:
+def importances(storage: Storage, data: StudyData) -> dict[str, dict[str, dict[str, Any]]]:
     """Returns for each objective and evaluator {"shares": {axis: share}} or {"absent": why}.
 
     Shares sum to 1, the largest first. Axes that only some trials have are left out and named
     under "left_out".
+
+    Args:
+        storage: Optuna's, for its evaluators.
+        data: the study.
     """
+    study = load_study(storage, data.name)
     return {
         objective: {
-            name: _importance(data, index, evaluator)
+            name: _importance(study, data, index, evaluator)
             for name, evaluator in (
                 (FANOVA, FanovaImportanceEvaluator(seed=_SEED)),
                 (PED_ANOVA, PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE)),
@@ -43,10 +51,12 @@ def importances(data: StudyData) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
-def _importance(data: StudyData, index: int, evaluator: BaseImportanceEvaluator) -> dict[str, Any]:
+def _importance(
+    study: optuna.Study, data: StudyData, index: int, evaluator: BaseImportanceEvaluator
+) -> dict[str, Any]:
     complete = [
         trial
-        for trial in data.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         if math.isfinite(trial.values[index])
     ]
     shared = _varied_axes(complete)
@@ -62,9 +72,7 @@ def _importance(data: StudyData, index: int, evaluator: BaseImportanceEvaluator)
     try:
         with warnings.catch_warnings():  # that targets are minimised, which they are
             warnings.simplefilter("ignore", UserWarning)
-            found = get_param_importances(
-                data.study, evaluator=evaluator, params=shared, target=target
-            )
+            found = get_param_importances(study, evaluator=evaluator, params=shared, target=target)
     except (ValueError, RuntimeError) as error:  # all values equal, for one
         return {"absent": f"the evaluator gives none: {error}"}
     if not sum(found.values()) > 0:

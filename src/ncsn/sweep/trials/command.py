@@ -1,7 +1,7 @@
-"""The process of a stage: in a group of its own, its words in a file, dead when its worker is.
+"""The process of a stage: in a group of its own, its output in a file, dead when its worker is.
 
-A stage imports for seconds before its first own line runs, so the wish to die with the worker is
-set between fork and exec: no moment is left in which an orphan could go on writing.
+A stage imports for seconds before its first own line runs, so that it dies with its worker is
+asked of the kernel between fork and exec: at no moment can an orphan go on writing.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ncsn.base.entry import DIVERGED, die_with_parent
 from ncsn.base.errors import Diverged
@@ -19,40 +20,41 @@ from ncsn.sweep.trials.outcome import StageFailed
 POLL_SEC = 0.1
 
 
-def run_stage(
-    stage: str,
-    command: Sequence[str],
-    folder: str | Path,
-    env: Mapping[str, str],
-    words: Path,
-    on_poll: Callable[[], None],
-) -> None:
-    """Runs the command of a stage and looks in while it runs.
+class Ended(NamedTuple):
+    """How a command ended: exit status, below 0 for a signal, and what it wrote."""
 
-    Whatever `on_poll` raises, and Ctrl-C, kills the stage with all of its process group.
+    status: int
+    text: str
+
+
+def run_command(
+    command: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    output: Path,
+    on_poll: Callable[[], None],
+) -> Ended:
+    """Runs a command and looks in while it runs.
+
+    Whatever `on_poll` raises, and Ctrl-C, kills the command with all of its process group.
 
     Args:
-        stage: its name, for messages.
         command: program and arguments.
         folder: where it runs.
         env: its whole environment.
-        words: the file that takes its stdout and stderr.
+        output: the file that takes its stdout and stderr.
         on_poll: called every tenth of a second.
-
-    Raises:
-        Diverged: the stage said so by its exit status.
-        StageFailed: it ended in any other way than well.
     """
-    words.parent.mkdir(parents=True, exist_ok=True)
-    with open(words, "wb") as output:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with open(output, "wb") as file:
         process = subprocess.Popen(
             command,
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the worker, which ends the stage
+            start_new_session=True,  # Ctrl-C is for the worker, which ends the command
             preexec_fn=partial(die_with_parent, os.getpid()),
         )
     try:
@@ -60,11 +62,16 @@ def run_stage(
     except BaseException:
         _kill_group(process)
         raise
-    if status == DIVERGED:
-        raise Diverged(f"{stage}: {_reason(words)}")
-    if status:
-        ended = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise StageFailed(f"{stage} failed ({ended}): {_reason(words)}")
+    return Ended(status, output.read_text(encoding="utf-8", errors="replace"))
+
+
+def failure(stage: str, ended: Ended) -> Diverged | StageFailed:
+    """Returns what to raise for a stage that did not end well."""
+    reason = _reason(ended.text.strip())
+    if ended.status == DIVERGED:
+        return Diverged(f"{stage}: {reason}")
+    ending = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
+    return StageFailed(f"{stage} failed ({ending}): {reason}")
 
 
 def _watched(process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> int:
@@ -82,9 +89,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _reason(words: Path) -> str:
+def _reason(text: str) -> str:
     """The message that `entry` printed, else the last line, such as that of a traceback."""
-    text = words.read_text(encoding="utf-8", errors="replace").strip()
     before, mark, message = text.rpartition("error: ")
     if mark and (not before or before[-1] in "\r\n"):
         return message

@@ -7,19 +7,60 @@ ladder, not for the one that the rules would choose.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import optuna
+from optuna.trial import TrialState
+
+from ncsn.base.dotted import flattened
+from ncsn.base.errors import UserError
 from ncsn.config.advice import DataFacts
 from ncsn.maths.techniques import SIGMA_MIN, advised_epsilon, advised_num_levels, ladder_ratio
+from ncsn.sweep.results.status import point_text
+from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies.plan import Plan
 from ncsn.sweep.studies.space import FloatAxis, IntAxis, projected
+from ncsn.sweep.trials.pipeline import Pipeline
 
 _DIGITS = 3  # significant ones, of advised values
 
 
+def enqueue_first(study: optuna.Study, plan: Plan, pipeline: Pipeline) -> None:
+    """Queues the advised point, that of params.yaml and those of `same_points`, each once."""
+    points: dict[str, dict[str, Any] | None] = {"advised": None}
+    try:
+        points["advised"] = advised_point(plan, pipeline.data_facts(plan.values({})))
+    except UserError as error:
+        print(f"no advised point: {error}", flush=True)
+    points["present"] = present_point(plan)
+    queued: list[dict[str, Any]] = []
+    for origin, point in points.items():
+        if point is None:
+            continue
+        study.set_user_attr(origin, point)
+        if point not in queued:
+            study.enqueue_trial(point, user_attrs={"origin": origin})
+            queued.append(point)
+            print(f"{origin} point: {point_text(point)}", flush=True)
+    for point in _points_of_another(study, plan):
+        if point not in queued:
+            study.enqueue_trial(point, user_attrs={"origin": "sampler"})
+
+
+def _points_of_another(study: optuna.Study, plan: Plan) -> list[dict[str, Any]]:
+    """Points at which the study of `same_points` has a result: their ranks can be compared."""
+    if plan.spec.same_points is None:
+        return []
+    name = plan.name.replace(plan.study, plan.spec.same_points, 1)
+    storage = study._storage
+    if name not in study_names(storage):
+        print(f"'{name}' has not been run; the sampler chooses all points", flush=True)
+        return []
+    other = optuna.load_study(study_name=name, storage=storage)
+    return [dict(trial.params) for trial in other.get_trials(states=(TrialState.COMPLETE,))]
+
+
 def present_point(plan: Plan) -> dict[str, Any] | None:
-    """Returns params.yaml on the study's axes, None where it has a choice that they lack."""
-    params = plan.params
-    now = {f"{name}.{key}": value for name in params for key, value in params[name].items()}
-    return projected(now, plan.space, {**plan.fixed, **plan.forced})
+    """Returns params.yaml on the study's axes, None where its choice is none of theirs."""
+    return projected(flattened(plan.params), plan.space, plan.shared())
 
 
 def advised_point(plan: Plan, data: DataFacts) -> dict[str, Any] | None:
@@ -47,7 +88,7 @@ def advised_point(plan: Plan, data: DataFacts) -> dict[str, Any] | None:
     ruled = [key for key in rules if isinstance(plan.space.get(key), FloatAxis | IntAxis)]
     for key in ruled:
         values[key] = _clipped(rules[key](values), plan.space[key])
-    return projected(values, plan.space, {**plan.fixed, **plan.forced}) if ruled else None
+    return projected(values, plan.space, plan.shared()) if ruled else None
 
 
 def _ends(values: Mapping[str, Any]) -> tuple[float, float]:

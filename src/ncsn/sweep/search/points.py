@@ -1,4 +1,4 @@
-"""From a study's words to Optuna's samplers and pruners, and what a pruner is told.
+"""Which points are tried and which are given up: Optuna's samplers and pruners.
 
 Training writes a row of its log as it goes; the same rows are replayed when it came from the
 cache, so a pruner knows the curve of every trial.
@@ -6,15 +6,16 @@ cache, so a pruner knows the curve of every trial.
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
 from optuna import pruners, samplers
 
+from ncsn.sweep.studies.plan import Plan, grid_points
+from ncsn.sweep.studies.space import AxisType, FloatAxis, IntAxis, is_active, values_of
 from ncsn.sweep.studies.study import PrunerSpec, SamplerSpec
-
-OnRow = Callable[[Mapping[str, Any]], bool]
+from ncsn.sweep.trials.pipeline import OnRow
 
 
 def built_sampler(spec: SamplerSpec, worker: int, num_trials: int) -> samplers.BaseSampler:
@@ -44,6 +45,39 @@ def built_sampler(spec: SamplerSpec, worker: int, num_trials: int) -> samplers.B
                 warn_asynchronous_seeding=False,
             )
     return samplers.RandomSampler(seed=seed)  # a grid's points are all in the queue
+
+
+def suggested_point(
+    trial: optuna.Trial, space: Mapping[str, AxisType], fixed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Asks Optuna for every active axis, in the order of the space.
+
+    Args:
+        trial: a trial of a study.
+        space: axes by name.
+        fixed: values of the keys that no axis changes, for conditions.
+
+    Returns:
+        The point.
+    """
+    point: dict[str, Any] = {}
+    for name, axis in space.items():
+        if not is_active(axis, values_of(point, space, fixed)):
+            continue
+        if isinstance(axis, FloatAxis):
+            point[name] = trial.suggest_float(name, axis.low, axis.high, log=axis.log)
+        elif isinstance(axis, IntAxis):
+            point[name] = trial.suggest_int(name, axis.low, axis.high, log=axis.log)
+        else:
+            point[name] = trial.suggest_categorical(name, list(axis.choices))
+    return point
+
+
+def next_grid_points(plan: Plan, study: optuna.Study) -> list[dict[str, Any]]:
+    """Returns the points of the grid that no trial of the study has had."""
+    trials = study.get_trials(deepcopy=False)
+    had = [trial.system_attrs.get("fixed_params", trial.params) for trial in trials]
+    return [point for point in grid_points(plan) if point not in had]
 
 
 def built_pruner(spec: PrunerSpec) -> pruners.BasePruner:

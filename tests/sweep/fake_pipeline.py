@@ -1,4 +1,4 @@
-"""Laboratories without DVC, importable by worker processes."""
+"""Pipelines without DVC, importable by worker processes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ncsn.sweep.trials.outcome import Outcome, StageFailed, StageOutcome, Stoppe
 
 
 @dataclass(frozen=True)
-class Lab:
+class FakePipeline:
     """Reproduces by `behave`, and writes a line to `journal` as each trial starts."""
 
     journal: Path
@@ -80,8 +80,8 @@ def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
     return 100.0 / values["sampler.steps_per_level"]
 
 
-def drive(orders: Any) -> None:
+def drive(sweep: Any) -> None:
     """A driver of its own process."""
     from ncsn.sweep.search.driver import run_study
 
-    run_study(orders, 1, {"commit": "c" * 40, "dirty": False}, lambda line: None)
+    run_study(sweep, 1, {"commit": "c" * 40, "dirty": False})

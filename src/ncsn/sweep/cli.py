@@ -1,0 +1,225 @@
+"""The subcommands of pipeline/sweep.py: their arguments, and what each does."""
+
+import argparse
+import signal
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ncsn.base.errors import UserError
+from ncsn.base.trial_record import TrialRecord
+from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
+from ncsn.config.preset import write_values
+from ncsn.sweep.results.findings import best_trials
+from ncsn.sweep.results.status import counts, status_lines
+from ncsn.sweep.search.database import Storage, open_storage, storage_faults, storage_url
+from ncsn.sweep.search.read import StudyData, read_study
+from ncsn.sweep.search.study import load_study, note_confirmed, study_names
+from ncsn.sweep.studies import study as files
+from ncsn.sweep.studies.plan import Plan, load_plan
+
+ROOT = Path(".")
+REPORTS = Path("reports/sweeps")
+_MANY = 1_000_000  # more trials than any study's database serves
+_MANY_WORKERS = 256  # each is a process with its own clone
+
+
+def run_command_line() -> None:
+    """Does what the command line says; a fault of the studies' database is told in one line."""
+    args = _parser().parse_args()
+    with storage_faults(storage_url(_params().sweep)):
+        args.command(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Studies over params.yaml.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = _subparser(commands, "run", _run, "run a study, or go on with it")
+    run.add_argument("--workers", type=_workers, default=1, metavar="N")
+    run.add_argument("--trials", type=_count, metavar="N", help="in place of budget.trials")
+    run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
+    run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
+    run.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
+    status = _subparser(commands, "status", _status, "progress, best, failures, time left")
+    status.add_argument("--trials", type=_count, metavar="N", help="as given to run")
+    _subparser(commands, "list", _list, "study files and what has been run")
+    apply = _subparser(commands, "apply", _apply, "write a trial's values into params.yaml")
+    chosen = apply.add_mutually_exclusive_group()
+    chosen.add_argument("--trial", type=int, metavar="N")
+    chosen.add_argument("--best", action="store_true", help="the default")
+    save = _subparser(commands, "save", _save, "make the best trials experiments of DVC")
+    save.add_argument("--top", type=_count, default=3, metavar="K")
+    save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
+    confirm = _subparser(commands, "confirm", _confirm, "draw the best again with fresh seeds")
+    confirm.add_argument("--top", type=_count, default=3, metavar="K")
+    confirm.add_argument("--seeds", type=_count, default=3, metavar="S")
+    per_seed = "images per seed; default: the preset's"
+    confirm.add_argument("--num-samples", type=_count, metavar="N", help=per_seed)
+    confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
+    _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
+    return parser
+
+
+def _subparser(
+    commands: Any, name: str, command: Callable[[Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    made.set_defaults(command=command)
+    if name != "list":
+        made.add_argument("study", metavar="STUDY", help="a file in studies/")
+        made.add_argument("--size", default="digits", help="of the study; default digits")
+        made.add_argument("--model", choices=["network", "oracle"], default="network")
+    return made
+
+
+def _run(args: Namespace) -> None:
+    """Runs a study or goes on with it."""
+    from ncsn.sweep.search.driver import run_study
+    from ncsn.sweep.search.worker import Limits, Store, Sweep
+    from ncsn.sweep.trials.git import head
+    from ncsn.sweep.trials.pipeline import ProjectPipeline
+    from ncsn.sweep.trials.workspace import checked_source
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
+    root, params, plan = ROOT.resolve(), _params(), _plan(args)
+    checked_source(root, allow_dirty=args.allow_dirty)
+    locks = root / params.paths.work / "sweep"
+    locks.mkdir(parents=True, exist_ok=True)
+    deadline = time.time() + plan.budget.hours * 3600
+    sweep = Sweep(
+        plan=plan,
+        pipeline=ProjectPipeline(root, args.allow_dirty),
+        store=Store(params.sweep, root, locks / f"{plan.name}.lock"),
+        limits=Limits(args.trials or plan.budget.trials, deadline),
+        track=None if args.no_tracking else params.track,
+    )
+    source = {"commit": head(root), "dirty": args.allow_dirty}
+    run_study(sweep, args.workers, source, fresh=args.fresh)
+    model = " --model oracle" if args.model == "oracle" else ""
+    print(f"report: python pipeline/sweep.py report {args.study} --size {args.size}{model}")
+
+
+def _status(args: Namespace) -> None:
+    """Prints what a study has reached."""
+    plan = _plan(args)
+    data = read_study(_storage(), plan.name)
+    print("\n".join(status_lines(data, args.trials or plan.budget.trials)))
+
+
+def _list(args: Namespace) -> None:
+    """Prints the study files, and what of them has been run."""
+    for name in files.study_names():
+        spec = files.load_spec(name)
+        print(f"{name} ({', '.join(spec.sizes)}): {spec.purpose}")
+    storage = _storage()
+    for name in study_names(storage):
+        print(f"run: {name}: {counts(read_study(storage, name).ended())}")
+
+
+def _apply(args: Namespace) -> None:
+    """Writes the values of a trial into params.yaml.
+
+    `dvc repro evaluate` then takes every stage from the cache that the trial filled, as long as
+    the sources are the trial's.
+    """
+    data = read_study(_storage(), _plan(args).name)
+    trial = _best(data, 1)[0] if args.trial is None else _numbered(data, args.trial)
+    lines = write_values(trial.values, PARAMS_FILE)
+    print("\n".join(lines) or f"params.yaml already has the values of trial {trial.number}")
+
+
+def _save(args: Namespace) -> None:
+    """Makes the best trials experiments of DVC."""
+    from ncsn.sweep.results.winners import save_experiments
+    from ncsn.sweep.trials.workspace import checked_source
+
+    checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
+    name = _plan(args).name
+    best = _best(read_study(_storage(), name), args.top)
+    rows = {f"{name}-{trial.number}": trial.values for trial in best}
+    saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
+    print("\n".join([*saved, "`dvc exp show` lists them"]))
+
+
+def _confirm(args: Namespace) -> None:
+    """Draws the best trials again with fresh seeds; prints mean and spread, and notes them."""
+    from ncsn.sweep.results.winners import FreshDraw, comparison_lines, drawn_again
+    from ncsn.sweep.trials.workspace import checked_source, open_workspace
+
+    plan, root, storage = _plan(args), ROOT.resolve(), _storage()
+    checked_source(root, allow_dirty=args.allow_dirty)
+    best = _best(read_study(storage, plan.name), args.top)
+    first = plan.seeds()[-1] + 1  # no trial has had it
+    num_samples = args.num_samples or plan.full_num_samples()
+    draw = FreshDraw(list(range(first, first + args.seeds)), num_samples)
+    workspace = open_workspace(root, 0, allow_dirty=args.allow_dirty)
+    for trial in best:
+        draws = list(drawn_again(workspace, trial.values, draw))
+        values = {name: [float(d[name]) for d in draws] for name in plan.spec.objectives}
+        study = load_study(storage, plan.name)
+        note_confirmed(study, trial.number, {**draw._asdict(), "values": values})
+        print("\n".join(comparison_lines(trial, draw, values)), flush=True)
+
+
+def _report(args: Namespace) -> None:
+    """Writes the report of a study."""
+    from ncsn.report.sweep.write import write_study_report
+    from ncsn.sweep.results.export import export_study
+
+    plan, storage = _plan(args), _storage()
+    known = study_names(storage)
+    for name in [plan.name, *(name for name in _related(plan) if name in known)]:
+        export_study(storage, name, REPORTS / name)
+    print(write_study_report(REPORTS / plan.name))
+
+
+def _related(plan: Plan) -> list[str]:
+    """Full names of the studies that a report shows beside this one."""
+    others = [f"{plan.study}_amortised", *filter(None, [plan.spec.same_points])]
+    beside = [plan.name.replace(plan.study, other, 1) for other in others]
+    return beside if plan.model == "oracle" else [f"{plan.name}-oracle", *beside]
+
+
+def _params() -> ProjectParams:
+    return load_params("paths", "sweep", "track")
+
+
+def _plan(args: Namespace) -> Plan:
+    return load_plan(args.study, args.size, args.model)
+
+
+def _storage() -> Storage:
+    return open_storage(_params().sweep, ROOT.resolve())
+
+
+def _best(data: StudyData, count: int) -> list[TrialRecord]:
+    """The best trials as reports rank them, equal points once."""
+    different: list[TrialRecord] = []
+    for trial in best_trials(data):
+        if all(trial.point != other.point for other in different):
+            different.append(trial)
+    if not different:
+        raise UserError(f"{data.name}: no trial is complete within the budget")
+    return different[:count]
+
+
+def _numbered(data: StudyData, number: int) -> TrialRecord:
+    complete = [trial for trial in data.trials if trial.objectives is not None]
+    for trial in complete:
+        if trial.number == number:
+            return trial
+    known = ", ".join(str(trial.number) for trial in complete) or "none"
+    raise UserError(f"--trial (value {number}): must be a complete trial; there are {known}")
+
+
+def _count(text: str, limit: int = _MANY) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= limit:
+        rule = f"must be a whole number from 1 to {limit}"
+        raise argparse.ArgumentTypeError(f"value '{text}': {rule}")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    return _count(text, _MANY_WORKERS)
