@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_training import RECIPE
 from torch import Tensor, nn
 
 import ncsn.train.previews
@@ -58,6 +59,7 @@ def _params(num_steps: int, **changes: float) -> TrainParams:
         "adam_eps": 0.5,  # as large as a gradient, so that it is felt
         "weight_power": 2.0,
         "ema_decay": 0.8,
+        **RECIPE,
         "uniform_dequantisation": True,
         "random_flip": True,
         "precision": "fp32",

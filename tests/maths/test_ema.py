@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ncsn.maths.ema import WeightAverage
+from ncsn.maths.ema import WeightAverage, exponential_profile
 
 
 def _net():
@@ -14,7 +14,7 @@ def _net():
 
 def test_it_follows_the_recursion_with_its_warm_up():
     net, expected = _net(), 0.0
-    average = WeightAverage(net, 0.9)
+    average = WeightAverage(net, exponential_profile(0.9))
     for n in range(1, 200):
         nn.init.constant_(net.weight, float(n))
         average.update()
@@ -25,7 +25,7 @@ def test_it_follows_the_recursion_with_its_warm_up():
 
 def test_decay_zero_is_a_copy():
     net = _net()
-    average = WeightAverage(net, 0.0)
+    average = WeightAverage(net, exponential_profile(0.0))
     nn.init.constant_(net.weight, 5.0)
     average.update()
     assert average.state_dict()["weight"].item() == 5.0
@@ -33,7 +33,10 @@ def test_decay_zero_is_a_copy():
 
 def test_a_loaded_average_goes_on_like_the_first():
     net = _net()
-    first, second = WeightAverage(net, 0.99), WeightAverage(net, 0.99)
+    first, second = (
+        WeightAverage(net, exponential_profile(0.99)),
+        WeightAverage(net, exponential_profile(0.99)),
+    )
     for n in range(30):
         nn.init.constant_(net.weight, float(n))
         first.update()
@@ -46,7 +49,7 @@ def test_a_loaded_average_goes_on_like_the_first():
 
 def test_the_warm_up_caps_the_decay_at_every_update():
     net = _net()
-    average, expected = WeightAverage(net, 0.999), 0.0
+    average, expected = WeightAverage(net, exponential_profile(0.999)), 0.0
     for n in range(1, 30):
         nn.init.constant_(net.weight, float(n))
         average.update()
@@ -59,6 +62,6 @@ def test_the_warm_up_caps_the_decay_at_every_update():
 
 def test_the_average_needs_no_gradient():
     net = _net()
-    average = WeightAverage(net, 0.9)
+    average = WeightAverage(net, exponential_profile(0.9))
     average.update()
     assert not average.state_dict()["weight"].requires_grad

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from ncsn.base.rng import generator
-from ncsn.base.training_names import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
+from ncsn.base.training_names import LEARNING_RATE, STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
+from ncsn.builders.recipe import build_learning_rate
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.data.arrays import as_floats
 from ncsn.maths.ema import WeightAverage
@@ -57,7 +58,7 @@ class Watcher:
         to_do = watching_evaluations(params) * flops / 3  # a gradient costs two evaluations
         scores = network_scores(net, device, params.precision, base.compile, to_do)
         self.score_fn = in_parts(scores, "validation and previews")
-        self.rate = _Rate(step)
+        self.rate, self.learning_rate = _Rate(step), build_learning_rate(params)
 
     def __call__(self, step: int, window: LossWindow) -> None:
         """Does what the step asks for; a logged window starts anew."""
@@ -75,7 +76,7 @@ class Watcher:
         self.rate.pause()
         row: dict[str, float] = {"step": step}
         if log:
-            row |= window.means()
+            row |= window.means() | {LEARNING_RATE: self.learning_rate(step - 1)}
             window.clear()
             append_row(self.folder / SPEED, {"step": step, STEPS_PER_SEC: self.rate.read(step)})
         if validate:
