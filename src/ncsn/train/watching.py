@@ -6,11 +6,13 @@ the stage `sample` do, in the precision of the training.
 
 import copy
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ncsn.base.progress import notice
 from ncsn.base.rng import generator
 from ncsn.base.training_names import LEARNING_RATE, STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
 from ncsn.builders.recipe import build_learning_rate
@@ -22,6 +24,7 @@ from ncsn.runtime.execution import network_scores
 from ncsn.runtime.memory import in_parts
 from ncsn.train import previews
 from ncsn.train.batches import Batch
+from ncsn.train.doubt import stuck_doubt
 from ncsn.train.log import LOG, PREVIEWS, SPEED, LossWindow, append_row
 from ncsn.train.task import Task
 
@@ -57,6 +60,7 @@ class Watcher:
         net, device = averaged_net(task.net, average), task.images.device
         to_do = watching_evaluations(params) * flops / 3  # a gradient costs two evaluations
         scores = network_scores(net, device, params.precision, base.compile, to_do)
+        self.doubted = False
         self.score_fn = in_parts(scores, "validation and previews")
         self.rate, self.learning_rate = _Rate(step), build_learning_rate(params)
 
@@ -85,9 +89,17 @@ class Watcher:
             row[VAL_PIXEL_FRECHET] = self._distance()
         if len(row) > 1:
             append_row(self.folder / LOG, row)
+            self._doubt(row)
         if preview:
             self._preview(self.folder / PREVIEWS / f"step_{step:08d}.png")
         self.rate.resume()
+
+    def _doubt(self, row: Mapping[str, float]) -> None:
+        """Says once that a training is stuck."""
+        doubt = stuck_doubt(row, self.params, self.task.images[0].numel())
+        if doubt and not self.doubted:
+            notice(doubt)
+        self.doubted |= doubt is not None
 
     def _distance(self) -> float:
         task, count = self.task, self.params.frechet_samples

@@ -19,6 +19,7 @@ from ncsn.report.run.costs import stage_costs
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.tables import Measured, Metric, least_level_losses, metric_sides
 from ncsn.report.template import page_template
+from ncsn.train.doubt import stuck_doubt
 
 TEMPLATE = Path(__file__).with_name("page.html")
 HIDDEN_SECTIONS = ("track", "sweep", "toy")  # they decide no result
@@ -81,7 +82,11 @@ def render_page(
 
 def notices(inputs: ReportInputs, params: Params) -> list[str]:
     """Returns what a reader must know before the numbers, one sentence each."""
-    found = [unstable_step(params.noise, params.sampler), _classifier_doubt(inputs)]
+    found = [
+        unstable_step(params.noise, params.sampler),
+        _training_doubt(inputs, params),
+        _classifier_doubt(inputs),
+    ]
     return [sentence for sentence in found if sentence]
 
 
@@ -185,6 +190,11 @@ def number(value: float) -> str:
 def _floor_note(inputs: ReportInputs) -> str:
     train, test = (inputs.data[split]["count"] for split in ("train", "test"))
     return f"{train:,} train vs {test:,} test images"
+
+
+def _training_doubt(inputs: ReportInputs, params: Params) -> str | None:
+    logged = [row for row in inputs.log if keys.TRAIN_LOSS in row]
+    return stuck_doubt(logged[-1], params.train, inputs.samples[0].size) if logged else None
 
 
 def _classifier_doubt(inputs: ReportInputs) -> str | None:
