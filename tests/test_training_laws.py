@@ -131,9 +131,8 @@ def test_training_is_adam_on_the_mean_loss_of_its_batches(
         second = 0.9 * second + 0.1 * gradient.square()
         corrected = (second / (1 - 0.9 ** (step + 1))).sqrt()
         with torch.no_grad():
-            net.factors -= (
-                0.05 * RATES[recipe][step] * first / (1 - 0.6 ** (step + 1)) / (corrected + 0.5)
-            )
+            rate = 0.05 * RATES[recipe][step]
+            net.factors -= rate * first / (1 - 0.6 ** (step + 1)) / (corrected + 0.5)
     raw, _ = _trained(params, tmp_path / "a")
     torch.testing.assert_close(raw, net.factors.detach())
 
@@ -199,12 +198,10 @@ def test_an_exact_score_is_finished_before_its_first_step(tmp_path: Path) -> Non
 
 def test_the_power_average_is_the_closed_form_of_the_weights_of_every_step(tmp_path: Path) -> None:
     """As above; the random start, which the exponential average holds, has no share."""
-    recipe, gamma = {"ema_profile": "power", "ema_length": 0.2}, power_of_length(0.2)
+    recipe, power = {"ema_profile": "power", "ema_length": 0.2}, power_of_length(0.2) + 1
     trained = [_trained(_params(n, **recipe), tmp_path / str(n)) for n in range(1, 9)]
     for n, (_, average) in enumerate(trained, 1):
-        shares = [
-            (k ** (gamma + 1) - (k - 1) ** (gamma + 1)) / n ** (gamma + 1) for k in range(1, n + 1)
-        ]
+        shares = [(k / n) ** power - ((k - 1) / n) ** power for k in range(1, n + 1)]
         expected = sum(share * raw for share, (raw, _) in zip(shares, trained[:n], strict=True))
         torch.testing.assert_close(average, expected)
 

@@ -11,7 +11,8 @@ from ncsn.base.files import read_jsonl
 from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS
 from ncsn.base.rng import generator
 from ncsn.maths.ladder import geometric_sigmas
-from ncsn.maths.losses import denoising_score_matching, zero_score_loss
+from ncsn.maths.losses import denoising_score_matching
+from ncsn.maths.zero_score import zero_score_loss
 from ncsn.train.doubt import stuck_doubt
 from ncsn.train.log import LOG
 from ncsn.train.loop import train

@@ -48,19 +48,6 @@ def denoising_score_matching(
     return per_level * sigma.flatten() ** (weight_power - 2)
 
 
-def zero_score_loss(num_values: int) -> float:
-    """Returns D/2, the mean weighted denoising score matching loss of a score that is zero.
-
-    With s = 0 the loss of `denoising_score_matching` is 1/2 lambda(sigma) ||z / sigma||^2. With
-    lambda(sigma) = sigma^2 that is ||z||^2 / 2 at every level, whatever the data: half a
-    chi-square variable with D degrees of freedom, whose mean and variance are D/2.
-
-    Args:
-        num_values: D, the number of values of x.
-    """
-    return num_values / 2
-
-
 def implicit_score_matching(score_fn: FieldFn, x: Tensor, weight: Tensor | float = 1.0) -> Tensor:
     """Per-sample implicit score matching loss with the exact trace (Hyvarinen 2005).
 

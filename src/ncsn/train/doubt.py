@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ncsn.base.training_names import TRAIN_LOSS
 from ncsn.config.params import TrainParams
-from ncsn.maths.losses import zero_score_loss
+from ncsn.maths.zero_score import zero_score_loss
 
 AFTER_STEPS = 200  # before, a training may well be on its way
 _CLEAR = 3.0  # standard errors below

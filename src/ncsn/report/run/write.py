@@ -11,7 +11,7 @@ from ncsn.base.chart_style import png_bytes
 from ncsn.base.files import whole_file, whole_folder
 from ncsn.base.marked import refuse_foreign
 from ncsn.config.params import Params, ProjectParams
-from ncsn.maths.losses import zero_score_loss
+from ncsn.maths.zero_score import zero_score_loss
 from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
 from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
