@@ -3,11 +3,13 @@
 A network of one factor for each pixel makes every step cheap enough to be repeated by hand.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_training import RECIPE
 from torch import Tensor, nn
 
 import ncsn.train.previews
@@ -17,6 +19,7 @@ from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS, level_key
 from ncsn.base.rng import generator
 from ncsn.builders.objective import build_objective
 from ncsn.config.params import BaseParams, TrainParams
+from ncsn.maths.ema import power_of_length
 from ncsn.maths.exact_score import DataScore
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.train.batches import draw_batch
@@ -47,7 +50,7 @@ class Factors(nn.Module):
         return self.factors * x
 
 
-def _params(num_steps: int, **changes: float) -> TrainParams:
+def _params(num_steps: int, **changes: float | str) -> TrainParams:
     watched = {f"{name}_every_steps": 10**6 for name in ("log", "validate", "preview")}
     values = {
         "num_steps": num_steps,
@@ -58,6 +61,7 @@ def _params(num_steps: int, **changes: float) -> TrainParams:
         "adam_eps": 0.5,  # as large as a gradient, so that it is felt
         "weight_power": 2.0,
         "ema_decay": 0.8,
+        **RECIPE,
         "uniform_dequantisation": True,
         "random_flip": True,
         "precision": "fp32",
@@ -95,13 +99,26 @@ def test_the_average_follows_the_weights_of_every_step(tmp_path: Path) -> None:
         torch.testing.assert_close(average, expected)
 
 
-@pytest.mark.parametrize("flip", [True, False])
-@pytest.mark.parametrize("dequantise", [True, False])
+RATES = {  # by step of a training of six, relative to train.learning_rate
+    ("constant", 0): [1] * 6,
+    ("constant", 4): [1 / 4, 2 / 4, 3 / 4, 1, 1, 1],
+    ("linear", 2): [1 / 2, 1, 1, 3 / 4, 2 / 4, 1 / 4],
+    ("cosine", 0): [0.5 + 0.5 * math.cos(math.pi * step / 6) for step in range(6)],
+}
+
+
+@pytest.mark.parametrize(
+    ("flip", "dequantise", "recipe"),
+    [(True, True, recipe) for recipe in RATES]
+    + [(flip, not flip, ("constant", 0)) for flip in (True, False)]
+    + [(False, False, ("constant", 0))],
+)
 def test_training_is_adam_on_the_mean_loss_of_its_batches(
-    tmp_path: Path, flip: bool, dequantise: bool
+    tmp_path: Path, flip: bool, dequantise: bool, recipe: tuple[str, int]
 ) -> None:
-    """Kingma & Ba 2015, Algorithm 1, written out with all of its constants."""
-    params = _params(6, random_flip=flip, uniform_dequantisation=dequantise)
+    """Kingma & Ba 2015, Algorithm 1, written out with all of its constants and rates."""
+    changes = {"learning_rate_decay": recipe[0], "warmup_steps": recipe[1]}
+    params = _params(6, random_flip=flip, uniform_dequantisation=dequantise, **changes)
     task, net = _task(params), Factors()
     first = second = torch.zeros(SHAPE)
     for step in range(6):
@@ -114,7 +131,8 @@ def test_training_is_adam_on_the_mean_loss_of_its_batches(
         second = 0.9 * second + 0.1 * gradient.square()
         corrected = (second / (1 - 0.9 ** (step + 1))).sqrt()
         with torch.no_grad():
-            net.factors -= 0.05 * first / (1 - 0.6 ** (step + 1)) / (corrected + 0.5)
+            rate = 0.05 * RATES[recipe][step]
+            net.factors -= rate * first / (1 - 0.6 ** (step + 1)) / (corrected + 0.5)
     raw, _ = _trained(params, tmp_path / "a")
     torch.testing.assert_close(raw, net.factors.detach())
 
@@ -176,6 +194,16 @@ def test_an_exact_score_is_finished_before_its_first_step(tmp_path: Path) -> Non
     assert saved.step == 0 and torch.equal(saved.ema["points"], points)
     assert [row["step"] for row in read_jsonl(tmp_path / LOG)] == [0]
     assert (saved.image_shape, read_json(tmp_path / COST)["num_images"]) == (SHAPE, 0)
+
+
+def test_the_power_average_is_the_closed_form_of_the_weights_of_every_step(tmp_path: Path) -> None:
+    """As above; the random start, which the exponential average holds, has no share."""
+    recipe, power = {"ema_profile": "power", "ema_length": 0.2}, power_of_length(0.2) + 1
+    trained = [_trained(_params(n, **recipe), tmp_path / str(n)) for n in range(1, 9)]
+    for n, (_, average) in enumerate(trained, 1):
+        shares = [(k / n) ** power - ((k - 1) / n) ** power for k in range(1, n + 1)]
+        expected = sum(share * raw for share, (raw, _) in zip(shares, trained[:n], strict=True))
+        torch.testing.assert_close(average, expected)
 
 
 class Conv(nn.Conv2d):

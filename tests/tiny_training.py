@@ -21,6 +21,14 @@ BASE = BaseParams(
     deterministic=False,
 )
 
+RECIPE = {  # the keys of the section train beyond a plain training, as the paper has them
+    "warmup_steps": 0,
+    "learning_rate_decay": "constant",
+    "level_sampling_power": 0.0,
+    "ema_profile": "exponential",
+    "ema_length": 0.1,
+}
+
 
 def params_of(**changes: Any) -> TrainParams:
     """The section train with few steps, and `changes`."""
@@ -33,6 +41,7 @@ def params_of(**changes: Any) -> TrainParams:
         "adam_eps": 1e-8,
         "weight_power": 2.0,
         "ema_decay": 0.9,
+        **RECIPE,
         "uniform_dequantisation": True,
         "random_flip": True,
         "precision": "fp32",

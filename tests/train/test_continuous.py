@@ -2,9 +2,11 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
+from tiny_training import RECIPE
 
 import ncsn.train.loop
 import ncsn.train.previews
@@ -17,8 +19,9 @@ from ncsn.builders.score_net import build_score_net, build_trained_net, trained_
 from ncsn.config.params import BaseParams, ModelParams, TrainParams
 from ncsn.maths.exact_score import smoothed_data_score
 from ncsn.maths.ladder import geometric_sigmas, ladder_index
+from ncsn.maths.level_sampling import sigmas_at
 from ncsn.maths.losses import denoising_score_matching
-from ncsn.train.batches import draw_batch, log_uniform
+from ncsn.train.batches import draw_batch
 from ncsn.train.checkpoint import load_checkpoint, save_checkpoint
 from ncsn.train.log import LOG
 from ncsn.train.loop import CHECKPOINT, Task, train
@@ -46,6 +49,7 @@ TRAIN = TrainParams(
     adam_eps=1e-8,
     weight_power=2.0,
     ema_decay=0.9,
+    **RECIPE,
     uniform_dequantisation=True,
     random_flip=False,
     precision="fp32",
@@ -85,7 +89,7 @@ def test_sigmas_are_uniform_in_their_logarithm_and_stay_in_the_range():
     draws = [
         draw_batch(
             IMAGES, 10, 64, 7, step, uniform_dequantisation=False, random_flip=False,
-            sigma_range=(2.0, 0.05),
+            level_at=partial(sigmas_at, 2.0, 0.05, 0.0),
         ).level
         for step in range(100)
     ]  # fmt: skip
@@ -99,7 +103,7 @@ def test_sigmas_are_uniform_in_their_logarithm_and_stay_in_the_range():
 
 def test_the_nearest_level_is_that_of_the_logarithm():
     sigmas = geometric_sigmas(1.0, 0.01, 3)  # 1, 0.1, 0.01
-    near = log_uniform(1.0, 0.01, torch.tensor([0.0, 0.24, 0.26, 0.74, 0.76, 1.0]))
+    near = sigmas_at(1.0, 0.01, 0.0, torch.tensor([0.0, 0.24, 0.26, 0.74, 0.76, 1.0]))
     assert ladder_index(near, sigmas).tolist() == [0, 0, 1, 1, 2, 2]
     level = torch.tensor([2, 0])
     assert ladder_index(level, sigmas) is level

@@ -13,14 +13,15 @@ import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.base.errors import UserError
 from ncsn.base.files import read_jsonl
-from ncsn.base.metric_names import (
+from ncsn.base.rng import generator
+from ncsn.base.training_names import (
+    LEARNING_RATE,
     STEPS_PER_SEC,
     TRAIN_LOSS,
     VAL_LOSS,
     VAL_PIXEL_FRECHET,
     level_key,
 )
-from ncsn.base.rng import generator
 from ncsn.builders.score_net import build_trained_net
 from ncsn.train.batches import Batch
 from ncsn.train.checkpoint import load_checkpoint, save_checkpoint
@@ -40,8 +41,17 @@ def _rows(folder):
     return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
 
 
-def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
-    params = params_of()
+RECIPE = {
+    "warmup_steps": 2,
+    "learning_rate_decay": "cosine",
+    "level_sampling_power": -0.5,
+    "ema_profile": "power",
+}
+
+
+@pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["the paper's", "another"])
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path, monkeypatch, recipe):
+    params = params_of(**recipe)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     unbroken = train(task_of(params), params, BASE, whole_folder := _made(whole))
 
@@ -101,6 +111,27 @@ def test_the_log_has_each_level_and_the_steps_that_were_asked_for(tmp_path):
     assert validated[VAL_LOSS] == pytest.approx(sum(levels) / 3)
     previews = sorted(path.name for path in (tmp_path / PREVIEWS).iterdir())
     assert previews == ["step_00000006.png", "step_00000007.png"]
+
+
+def test_the_learning_rate_of_the_last_step_stands_in_each_row_of_the_log(tmp_path):
+    params = params_of(learning_rate=0.004, warmup_steps=4, learning_rate_decay="linear")
+    saved = train(task_of(params), params, BASE, tmp_path)
+    rates = {row["step"]: row[LEARNING_RATE] for row in _rows(tmp_path) if LEARNING_RATE in row}
+    assert rates == pytest.approx({3: 0.003, 6: 0.004 * 2 / 3, 7: 0.004 / 3})
+    assert saved.optimizer["param_groups"][0]["lr"] == rates[7]
+
+
+def test_the_recipe_decides_what_a_training_becomes(tmp_path):
+    """Each key of it by itself."""
+    trained = {}
+    for name, changes in {"plain": {}, **{key: {key: RECIPE[key]} for key in RECIPE}}.items():
+        params = params_of(**changes)
+        trained[name] = train(task_of(params), params, BASE, _made(tmp_path / name))
+    plain = trained.pop("plain")
+    for name, saved in trained.items():
+        same = [torch.equal(plain.net[key], saved.net[key]) for key in plain.net]
+        assert all(same) == (name == "ema_profile"), name
+        assert not all(torch.equal(plain.ema[key], saved.ema[key]) for key in plain.ema), name
 
 
 def test_the_speed_is_logged_apart_and_cut_back_with_the_log(tmp_path):

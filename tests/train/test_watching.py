@@ -8,7 +8,7 @@ from torch.func import functional_call
 import ncsn.train.loop
 import ncsn.train.previews
 import ncsn.train.watching
-from ncsn.maths.ema import WeightAverage
+from ncsn.maths.ema import WeightAverage, exponential_profile
 from ncsn.train.loop import CHECKPOINT, train
 from ncsn.train.watching import averaged_net, watching_evaluations
 
@@ -21,7 +21,7 @@ def small_work_for_watchers(monkeypatch):
 
 def test_the_watched_network_follows_the_average_without_a_copy():
     net = task_of(params_of()).net
-    average = WeightAverage(net, 0.5)
+    average = WeightAverage(net, exponential_profile(0.5))
     twin = averaged_net(net, average)
     with torch.no_grad():
         for parameter in net.parameters():

@@ -1,6 +1,7 @@
 """The names of what a training logs, the same in train_log.jsonl, MLflow, tables and axes."""
 
 TRAIN_LOSS = "train/loss"
+LEARNING_RATE = "train/learning_rate"  # of the last step of a row
 STEPS_PER_SEC = "train/steps_per_sec"
 VAL_LOSS = "val/loss"
 VAL_PIXEL_FRECHET = "val/pixel_frechet"  # of images drawn like previews, against held-out ones

@@ -35,6 +35,7 @@ UNDECIDING = {
     "ncsn.runtime.fingerprints": "makes the keys themselves",
     "ncsn.runtime.times": "notes seconds beside the outs",
     "ncsn.runtime.unfinished": "where interrupted work waits; resumed work equals unbroken work",
+    "ncsn.train.doubt": "words of a warning",
     "ncsn.tracking": "publishes what is there; a training does not know of it",
 }
 PRESENTING = ("report", "track")  # stages whose outs show all that, so that everything counts

@@ -1,10 +1,11 @@
 """The training loop of the toy studies: Adam on losses that a callable makes step by step."""
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from ncsn.maths.learning_rate import cosine_decay
 
 
 def fitted_losses(
@@ -33,9 +34,7 @@ def fitted_losses(
     losses = torch.zeros(num_steps)
     for step in range(num_steps):
         if decayed:
-            optimizer.param_groups[0]["lr"] = (
-                0.5 * learning_rate * (1 + math.cos(math.pi * step / num_steps))
-            )
+            optimizer.param_groups[0]["lr"] = learning_rate * cosine_decay(step / num_steps)
         loss = loss_at(step)
         optimizer.zero_grad()
         loss.backward()

@@ -4,6 +4,7 @@ Nothing is carried from step to step, so a resumed training draws what an unbrok
 drawn.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -34,20 +35,20 @@ def draw_batch(
     *,
     uniform_dequantisation: bool,
     random_flip: bool,
-    sigma_range: tuple[float, float] | None = None,
+    level_at: Callable[[Tensor], Tensor] | None = None,
 ) -> Batch:
     """Draws the batch of one step from (seed, step), on the device of the images.
 
     Args:
         images: all training images, uint8, shape (N, C, H, W).
-        num_levels: levels are drawn uniformly (Song & Ermon 2019, Eq. 6).
+        num_levels: of the ladder.
         batch_size: images a step.
         seed: names the training.
         step: from 0.
         uniform_dequantisation: (k + u) / 256 with u uniform in [0, 1), as the paper; else k / 255.
         random_flip: mirrors each image left to right with probability 1/2.
-        sigma_range: largest and smallest sigma of a continuous training, which draws sigmas in
-            place of levels; None draws levels.
+        level_at: maps numbers that are uniform in [0, 1), shape (B,), to levels; None draws all
+            levels alike (Song & Ermon 2019, Eq. 6).
     """
     device = images.device
     draws = generator(seed, "train", step, device=device)
@@ -56,13 +57,8 @@ def draw_batch(
     if random_flip:
         flipped = torch.rand(batch_size, generator=draws, device=device) < 0.5
         x = torch.where(flipped[:, None, None, None], x.flip(3), x)
-    if sigma_range is None:
+    if level_at is None:
         level = torch.randint(num_levels, (batch_size,), generator=draws, device=device)
     else:
-        level = log_uniform(*sigma_range, torch.rand(batch_size, generator=draws, device=device))
+        level = level_at(torch.rand(batch_size, generator=draws, device=device))
     return Batch(x, level, torch.randn(x.shape, generator=draws, device=device))
-
-
-def log_uniform(largest: float, smallest: float, uniform: Tensor) -> Tensor:
-    """From `largest` where `uniform` is 0 to `smallest` where it is 1, even in the logarithm."""
-    return largest * (smallest / largest) ** uniform

@@ -14,6 +14,7 @@ import torch
 from ncsn.base.errors import UserError
 from ncsn.base.progress import progress_bar
 from ncsn.base.reading import remake_hint
+from ncsn.builders.recipe import build_average_profile, build_learning_rate, build_level_sampling
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.maths.ema import WeightAverage
 from ncsn.maths.ladder import ladder_index
@@ -33,11 +34,13 @@ COST = "cost.json"
 
 
 class _State:
-    """What a checkpoint holds, alive."""
+    """What a checkpoint holds, alive, and what of the params changes from step to step."""
 
     def __init__(self, task: Task, params: TrainParams):
         self.step = 0
-        self.average = WeightAverage(task.net, params.ema_decay)
+        self.average = WeightAverage(task.net, build_average_profile(params))
+        self.learning_rate = build_learning_rate(params)
+        self.level_at = build_level_sampling(params, task.sigmas, task.sigma_range)
         self.window = LossWindow(len(task.sigmas), task.images.device)
         self.optimizer = torch.optim.Adam(
             task.net.parameters(),
@@ -138,9 +141,11 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int, execution: 
         state.step,
         uniform_dequantisation=params.uniform_dequantisation,
         random_flip=params.random_flip,
-        sigma_range=task.sigma_range,
+        level_at=state.level_at,
     )
     losses = execution.gradients.compute(task.objective, execution.score_fn, *batch)
+    for group in state.optimizer.param_groups:
+        group["lr"] = state.learning_rate(state.step)
     state.optimizer.step()
     state.average.update()
     state.window.add(losses, ladder_index(batch.level, task.sigmas))

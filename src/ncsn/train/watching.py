@@ -6,13 +6,16 @@ the stage `sample` do, in the precision of the training.
 
 import copy
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ncsn.base.progress import notice
 from ncsn.base.rng import generator
-from ncsn.base.training_names import STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
+from ncsn.base.training_names import LEARNING_RATE, STEPS_PER_SEC, VAL_LOSS, VAL_PIXEL_FRECHET
+from ncsn.builders.recipe import build_learning_rate
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.data.arrays import as_floats
 from ncsn.maths.ema import WeightAverage
@@ -21,6 +24,7 @@ from ncsn.runtime.execution import network_scores
 from ncsn.runtime.memory import in_parts
 from ncsn.train import previews
 from ncsn.train.batches import Batch
+from ncsn.train.doubt import stuck_doubt
 from ncsn.train.log import LOG, PREVIEWS, SPEED, LossWindow, append_row
 from ncsn.train.task import Task
 
@@ -56,8 +60,9 @@ class Watcher:
         net, device = averaged_net(task.net, average), task.images.device
         to_do = watching_evaluations(params) * flops / 3  # a gradient costs two evaluations
         scores = network_scores(net, device, params.precision, base.compile, to_do)
+        self.doubted = False
         self.score_fn = in_parts(scores, "validation and previews")
-        self.rate = _Rate(step)
+        self.rate, self.learning_rate = _Rate(step), build_learning_rate(params)
 
     def __call__(self, step: int, window: LossWindow) -> None:
         """Does what the step asks for; a logged window starts anew."""
@@ -75,7 +80,7 @@ class Watcher:
         self.rate.pause()
         row: dict[str, float] = {"step": step}
         if log:
-            row |= window.means()
+            row |= window.means() | {LEARNING_RATE: self.learning_rate(step - 1)}
             window.clear()
             append_row(self.folder / SPEED, {"step": step, STEPS_PER_SEC: self.rate.read(step)})
         if validate:
@@ -84,9 +89,17 @@ class Watcher:
             row[VAL_PIXEL_FRECHET] = self._distance()
         if len(row) > 1:
             append_row(self.folder / LOG, row)
+            self._doubt(row)
         if preview:
             self._preview(self.folder / PREVIEWS / f"step_{step:08d}.png")
         self.rate.resume()
+
+    def _doubt(self, row: Mapping[str, float]) -> None:
+        """Says once that a training is stuck."""
+        doubt = stuck_doubt(row, self.params, self.task.images[0].numel())
+        if doubt and not self.doubted:
+            notice(doubt)
+        self.doubted |= doubt is not None
 
     def _distance(self) -> float:
         task, count = self.task, self.params.frechet_samples

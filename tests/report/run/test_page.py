@@ -301,3 +301,17 @@ def test_a_step_beyond_the_stable_bound_is_noticed_above_the_numbers(
     sampler = params.sampler.model_copy(update={"epsilon": 5e-4})
     text = written(make_results(), params.model_copy(update={"sampler": sampler})).text
     assert text.index("not below 4 noise.sigma_min^2 = 0.0004") < text.index("Network evaluations")
+
+
+def test_a_training_that_stays_where_a_zero_score_is_is_noticed_above_the_numbers(
+    make_results: Results, params: ProjectParams
+) -> None:
+    results = make_results()
+    assert "Notice:" not in written(results, params).text
+    stuck = [
+        row | {keys.TRAIN_LOSS: 32.0} if keys.TRAIN_LOSS in row else row for row in results.log
+    ]
+    text = written(replace(results, log=stuck), params).text
+    assert text.index("at step 1,500, not below the 32 of a") < text.index("Network evaluations")
+    recovered = [*stuck, {"step": 1550, keys.TRAIN_LOSS: 20.0}]
+    assert "Notice:" not in written(replace(results, log=recovered), params).text

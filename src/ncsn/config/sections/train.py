@@ -1,6 +1,6 @@
 """Section `train`: how the score network is trained."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,8 +13,20 @@ from ncsn.config.sections.kinds import (
     Precision,
     Section,
     Steps,
+    at_least,
     at_most,
 )
+
+_ONE_END = "nearly all of a batch would be of the levels at one end"
+LevelPower = Annotated[
+    float, Field(allow_inf_nan=False), at_least(-2.0, _ONE_END), at_most(2.0, _ONE_END)
+]
+EmaLength = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    at_least(0.001, "the average would be the last weights"),
+    at_most(0.28, "the plain mean of all steps has 0.2887"),
+]
 
 
 class TrainParams(Section):
@@ -27,7 +39,15 @@ class TrainParams(Section):
     """Images per step, 1 to 1,048,576. The paper has 128."""
 
     learning_rate: LearningRate
-    """Adam's, 1e-12 to 100. The paper has 0.001, NCSNv2 0.0001."""
+    """Adam's after the warm-up, 1e-12 to 100. The paper has 0.001, NCSNv2 0.0001."""
+
+    warmup_steps: Annotated[int, Field(ge=0)]
+    """First steps, in which the learning rate rises along a line; 0 to `num_steps`. The paper has
+    0."""
+
+    learning_rate_decay: Literal["constant", "linear", "cosine"]
+    """How the learning rate falls from the end of the warm-up to zero after the last step, along a
+    line or a half cosine; `constant` keeps it, as the paper does."""
 
     adam_beta1: Fraction
     """Decay of Adam's mean of gradients per step, from 0 to below 1; the released code has
@@ -45,9 +65,22 @@ class TrainParams(Section):
     """p of the level's weight lambda(sigma) = sigma^p, -6 to 6. The paper has 2 (Sec. 4.2), which
     keeps the losses of all levels comparable."""
 
+    level_sampling_power: LevelPower
+    """q of the law by which noise levels are drawn, proportional to sigma^q, -2 to 2. The paper
+    has 0, all alike; a negative one trains the smallest more often. The gradient then is that of
+    the weight sigma^(p + q) on levels drawn alike, up to a factor, with other noise."""
+
+    ema_profile: Literal["exponential", "power"]
+    """Which average of the weights samples: `exponential` with `ema_decay`, as in NCSNv2, or
+    `power` with `ema_length`, whose memory grows with the training (arXiv 2312.02696)."""
+
     ema_decay: Fraction
-    """Decay per step of the averaged weights, which sample; from 0 to below 1. NCSNv2 has 0.999
-    (Technique 5); 0 samples with the raw weights, as the paper does."""
+    """Decay per step of the exponential average, from 0 to below 1. NCSNv2 has 0.999 (Technique
+    5); 0 samples with the raw weights, as the paper does."""
+
+    ema_length: EmaLength
+    """Standard deviation over steps of the power function average, as a share of all steps, 0.001
+    to 0.28. Karras et al. try 0.01 to 0.25."""
 
     uniform_dequantisation: bool
     """Whether byte k is seen as (k + u) / 256 with u uniform in [0, 1), as in the paper, or as
@@ -75,6 +108,12 @@ class TrainParams(Section):
     ]
     """Images drawn at each preview for `val/pixel_frechet`, by which sweeps may prune: 0 is off,
     else 2 to 1,000,000."""
+
+    @model_validator(mode="after")
+    def _warm_before_the_end(self) -> Self:
+        if self.warmup_steps > self.num_steps:
+            raise ValueError(f"warmup_steps: must be at most train.num_steps ({self.num_steps})")
+        return self
 
     @model_validator(mode="after")
     def _enough_for_a_covariance(self) -> Self:

@@ -20,6 +20,7 @@ from ncsn.report.run.costs import stage_costs
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.tables import Measured, Metric, least_level_losses, metric_sides
 from ncsn.report.template import page_template
+from ncsn.train.doubt import stuck_doubt
 
 TEMPLATE = Path(__file__).with_name("page.html")
 HIDDEN_SECTIONS = ("track", "sweep", "toy")  # they decide no result
@@ -85,7 +86,11 @@ def render_page(
 
 def notices(inputs: ReportInputs, params: Params) -> list[str]:
     """Returns what a reader must know before the numbers, one sentence each."""
-    found = [unstable_step(params.noise, params.sampler), _classifier_doubt(inputs)]
+    found = [
+        unstable_step(params.noise, params.sampler),
+        _training_doubt(inputs, params),
+        _classifier_doubt(inputs),
+    ]
     return [sentence for sentence in found if sentence]
 
 
@@ -242,6 +247,11 @@ def _floor_note(inputs: ReportInputs, metric: Metric) -> str:
             "images is larger: the network's cannot be compared with it."
         )
     return note
+
+
+def _training_doubt(inputs: ReportInputs, params: Params) -> str | None:
+    logged = [row for row in inputs.log if keys.TRAIN_LOSS in row]
+    return stuck_doubt(logged[-1], params.train, inputs.samples[0].size) if logged else None
 
 
 def _classifier_doubt(inputs: ReportInputs) -> str | None:

@@ -11,6 +11,7 @@ from ncsn.base.chart_style import png_bytes
 from ncsn.base.files import whole_file, whole_folder
 from ncsn.base.marked import refuse_foreign
 from ncsn.config.params import Params, ProjectParams
+from ncsn.maths.zero_score import zero_score_loss
 from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
 from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
@@ -106,8 +107,8 @@ def _neighbour_figures(inputs: ReportInputs) -> dict[str, Figure]:
 
 
 def _zero_score_loss(params: Params, num_pixels: int) -> float | None:
-    """D/2: denoising score matching of a network that returns zero, with the paper's weights."""
-    return num_pixels / 2 if params.train.weight_power == 2 else None
+    """What a network that returns zero has with the paper's weights; None with others."""
+    return zero_score_loss(num_pixels) if params.train.weight_power == 2 else None
 
 
 def _write_tables(path: str, tables: Mapping[str, pd.DataFrame]) -> None:
