@@ -83,7 +83,7 @@ def _summary(data: StudyData) -> dict[str, Any]:
         "budget": data.size.get("budget", {}),
         "sampler": data.spec.get("sampler", {}),
         "pruner": data.spec.get("pruner", {}),
-        "draws": data.spec.get("draws", data.spec.get("seeds", 1)),
+        "draws": data.size.get("draws") or data.spec.get("draws") or data.spec.get("seeds", 1),
         "counts": counts | {"waiting": data.num_waiting},
         "infeasible": sum(not trial.feasible for trial in data.trials),
         "conditions": conditions(data),

@@ -67,9 +67,14 @@ class Plan:
         """Returns the dotted values that all trials share."""
         return {**self.fixed, **self.forced}
 
+    @property
+    def draws(self) -> int:
+        """Number of draws of each point in the search."""
+        return self.spec.sizes[self.size].draws or self.spec.draws
+
     def seeds(self) -> tuple[int, ...]:
         """Returns the seeds of the samples that the search draws at each point."""
-        return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.spec.draws))
+        return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.draws))
 
     def fresh_seeds(self, count: int) -> tuple[int, ...]:
         """Returns `count` seeds of samples that no trial of the search has had."""
@@ -104,7 +109,7 @@ class Plan:
         limit = self.budget.network_evaluations_per_image
         return {
             **parts,
-            "draws": spec["draws"],
+            "draws": self.draws,
             "budget.network_evaluations_per_image": limit,
         }
 

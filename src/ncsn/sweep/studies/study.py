@@ -84,11 +84,12 @@ class Budget(Section):
 
 
 class Size(Section):
-    """A study at one size: the preset it starts from, and values and axes of its own."""
+    """A study at one size: the preset it starts from; values, axes and draws of its own."""
 
     preset: Line
     fixed: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Axis] = Field(default_factory=dict)
+    draws: Draws | None = None  # None takes the study's
     budget: Budget
 
 
