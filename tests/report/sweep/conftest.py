@@ -83,7 +83,7 @@ def add_trial(
         "eval/num_reference": 359,
     }
     record = {
-        "values": point,
+        "values": point | {"sample.num_samples": 300},
         "metrics": metrics | dict(zip(_objectives(study), values or (), strict=False)),
         "seconds": seconds,
         "worker": f"worker-{number % 2}",

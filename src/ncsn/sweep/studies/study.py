@@ -79,7 +79,7 @@ class Budget(Section):
     def _confirmed_are_trials(self) -> Self:
         if self.confirm is not None and self.confirm > self.trials:
             rule = f"must be at most {self.trials}, the number of trials; or null, or 0 for none"
-            raise ValueError(f"confirm (value {self.confirm}): {rule}")
+            raise ValueError(f"confirm (value {shown(self.confirm)}): {rule}")
         return self
 
 
