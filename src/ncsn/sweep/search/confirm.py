@@ -45,17 +45,19 @@ def confirm_best(
     Raises:
         UserError: a stage failed.
     """
-    reproduce = None
+    reproduce, drawn = None, set[int]()
     seeds = plan.fresh_seeds(draws)
     while True:
         data = read_study(storage, plan.name)
         best = different(search_ranking(data))[:points]
-        missing = [trial for trial in best if not _has(trial, data, seeds)]
+        wanted = [trial for trial in best if not _has(trial, data, seeds)]
+        missing = [trial for trial in wanted if trial.number not in drawn]
         if not missing:
             return
         reproduce = reproduce or pipeline.opened(0)
         study = load_study(storage, plan.name)
         for trial in missing:
+            drawn.add(trial.number)
             entry = _drawn(trial, plan, seeds, reproduce)
             note_confirmed(study, trial.number, entry)
             print(_line(trial, entry, data), flush=True)
