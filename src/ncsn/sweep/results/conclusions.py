@@ -202,9 +202,9 @@ def _meaning(draws: Sequence[Known], spread: Spread) -> Iterable[str]:
         yield "+- is one standard error of the mean over a point's draws."
     if spread.dof:
         yield (
-            f"Points are told apart so that in {LEVEL:.0%} of studies of equal points at most any "
-            "two would be: by Tukey's range over all means of the study, with the spread pooled "
-            "from the best point to the one in question."
+            f"Were all points equal, at most {LEVEL:.0%} of such studies would tell any two apart "
+            "(Tukey's range over all means of the study; the spread is pooled from the best point "
+            "to the one in question)."
         )
 
 
