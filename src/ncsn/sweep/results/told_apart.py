@@ -2,6 +2,8 @@
 
 All pairs of a study are held to one level (Tukey 1949, Kramer 1956): were all points equal, at
 most LEVEL of such studies would tell any two of them apart, whichever was chosen as the best.
+Points of a search share their seeds and so a part of their noise; it is counted as if it were
+each point's own, which makes the rule stricter between them.
 """
 
 import math
