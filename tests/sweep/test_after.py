@@ -1,4 +1,4 @@
-"""A study's best trials: applied without a run, saved as experiments, scored with other seeds."""
+"""A study's best trials: applied without a run, saved as experiments."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ncsn.config.preset import write_values
-from ncsn.sweep.results.winners import FreshDraw, drawn_again, save_experiments
+from ncsn.sweep.results.winners import save_experiments
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import open_workspace
 
@@ -63,15 +63,3 @@ def test_a_saved_trial_needs_no_outs_of_stages_beyond_it(project):
     subprocess.run(["git", *author, "commit", "-qam", "report"], cwd=project, check=True)
     assert save_experiments(project, {"one": VALUES}) == ["one"]
     assert "one" in _dvc(project, "exp", "show", "--csv")
-
-
-def test_trials_are_drawn_again_with_each_seed_from_the_same_network(project, runs):
-    workspace = open_workspace(project, 0, allow_dirty=False)
-    reproduce_configuration(workspace, VALUES)
-    runs()
-    drawn = []
-    for metrics in drawn_again(workspace, VALUES, FreshDraw([7, 8], 900)):
-        samples = workspace.root / "artifacts" / "sample" / "samples.npz"
-        drawn.append((metrics["eval/fid"], json.loads(samples.read_text())[2:]))
-    assert runs() == ["sample", "evaluate"] * 2
-    assert drawn == [(pytest.approx(2e-3), [7, 900]), (pytest.approx(2e-3), [8, 900])]

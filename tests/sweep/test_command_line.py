@@ -231,8 +231,8 @@ def test_names_that_do_not_exist(place, git, sweep, command):
         (["apply", "mine", "--trial", "best"], "argument --trial: invalid int value: 'best'"),
         (["apply", "mine", "--trial", "1", "--best"], "not allowed with argument"),
         (["save", "mine", "--top", "0"], "value '0': must be a whole number from 1 to"),
-        (["confirm", "mine", "--seeds", "0"], "value '0': must be a whole number from 1 to"),
-        (["confirm", "mine", "--num-samples", "-1"], "must be a whole number from 1 to"),
+        (["confirm", "mine", "--draws", "0"], "value '0': must be a whole number from 1 to 1000"),
+        (["confirm", "mine", "--top", "-1"], "must be a whole number from 1 to"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -334,11 +334,15 @@ def test_save_and_confirm_use_the_best_trials(real, studied, sweep, runs):
     assert saved.out == "mine-digits-0\n`dvc exp show` lists them\n"
     ran = runs()
     assert ran.count("train") == 1
-    words = ("confirm", "mine", "--top", "1", "--seeds", "2", "--num-samples", "900")
+    words = ("confirm", "mine", "--top", "1", "--draws", "2")
     confirmed = sweep(*words)
     assert (confirmed.status, confirmed.error) == (0, "")
-    assert confirmed.out.splitlines()[0] == "trial 0 (sampler.epsilon 0.0001), 900 images:"
-    assert [stage for stage in runs() if "train" in stage] == []
+    first = "trial 0 drawn again (sampler.epsilon 0.0001): eval/fid 0.01 +- 0, in the search "
+    assert confirmed.out.startswith(first)
+    assert runs() == ["sample", "evaluate"] * 2
+    assert "2 fresh draws" in confirmed.out
+    again = sweep(*words)
+    assert again.status == 0 and "drawn again (" not in again.out and runs() == []
     (real / "src" / "scale.py").write_text("SCALE = 7\n")
     for command in ("save", "confirm", "run"):
         refused = sweep(command, "mine")

@@ -39,7 +39,7 @@ SPEC = {
     "scientific": ["sampler.epsilon"],
     "space": {"sampler.epsilon": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True}},
     "sampler": {"name": "random"},
-    "sizes": {"digits": {"preset": "digits", "budget": {"trials": 6, "hours": 1.0}}},
+    "sizes": {"digits": {"preset": "digits", "budget": {"trials": 6, "hours": 1.0, "confirm": 0}}},
 }
 SOURCE = {"commit": "c" * 40, "dirty": False}
 
@@ -144,8 +144,8 @@ def test_two_workers_share_a_grid_without_doing_a_point_twice(new_sweep):
     }
 
 
-def test_seeds_are_repetitions_whose_mean_is_the_objective(new_sweep):
-    sweep = new_sweep(fake_pipeline.quick, _plan(_spec(seeds=3)), trials=1)
+def test_draws_are_repetitions_whose_mean_is_the_objective(new_sweep):
+    sweep = new_sweep(fake_pipeline.quick, _plan(_spec(draws=3)), trials=1)
     _run_here(sweep)
     trial = _study(sweep).trials[0]
     by_seed = trial.user_attrs["by_seed"]["eval/fid"]

@@ -67,7 +67,7 @@ def _plan(spec: dict[str, Any] = SPEC, model: str = "network") -> Plan:
     return made_plan("chain", checked_spec(spec, "studies/chain.yaml"), "digits", model, PARAMS)
 
 
-EPSILON = "space/sampler.epsilon"
+EPSILON, BUDGET = "space/sampler.epsilon", "sizes/digits/budget"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,12 @@ EPSILON = "space/sampler.epsilon"
     [
         ("purpos", "x", r"purpos \(value 'x'\): no such key. Did you mean 'purpose'"),
         ("purpose", None, "purpose: missing"),
-        ("seeds", 0, r"seeds \(value 0\): must be greater than or equal to 1"),
+        ("seeds", 3, r"seeds \(value 3\): no such key; it is named draws now"),
+        ("draws", 0, r"draws \(value 0\): must be greater than or equal to 1"),
+        ("draws", 1.5, r"draws \(value 1.5\): must be a"),
+        (f"{BUDGET}/confirm", -1, r"digits.budget.confirm \(value -1\): must be greater than or"),
+        (f"{BUDGET}/confirm", 13, r"budget.confirm \(value 13\): must be at most 12, the number"),
+        (f"{BUDGET}/confirm_draws", 0, r"budget.confirm_draws \(value 0\): must be greater than"),
         ("sampler/name", "tpa", r"sampler.name \(value 'tpa'\): must be 'grid'.*'tpe'"),
         (f"{EPSILON}/type", "flot", r"sampler.epsilon.type \(value 'flot'\).*'float'"),
         (f"{EPSILON}/hig", 1, r"space.sampler.epsilon.hig \(value 1\): no such key.*'high'"),

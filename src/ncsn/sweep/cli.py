@@ -12,17 +12,18 @@ from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
-from ncsn.sweep.results.findings import best_trials
+from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
 from ncsn.sweep.search.database import Storage, open_storage, storage_faults, storage_url
 from ncsn.sweep.search.read import StudyData, read_study
-from ncsn.sweep.search.study import load_study, note_confirmed, study_names
+from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies import study as files
 from ncsn.sweep.studies.plan import Plan, load_plan
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
 _MANY = 1_000_000  # more trials than any study's database serves
+_MANY_DRAWS = 1000  # each draws all images of a point again
 _MANY_WORKERS = 256  # each is a process with its own clone
 
 
@@ -54,9 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
     confirm = _subparser(commands, "confirm", _confirm, "draw the best again with fresh seeds")
     confirm.add_argument("--top", type=_count, default=3, metavar="K")
-    confirm.add_argument("--seeds", type=_count, default=3, metavar="S")
-    per_seed = "images per seed; default: the preset's"
-    confirm.add_argument("--num-samples", type=_count, metavar="N", help=per_seed)
+    per_point = "fresh draws of each point; default 3"
+    confirm.add_argument("--draws", type=_draws, default=3, metavar="N", help=per_point)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
     _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
     return parser
@@ -145,22 +145,16 @@ def _save(args: Namespace) -> None:
 
 def _confirm(args: Namespace) -> None:
     """Draws the best trials again with fresh seeds; prints mean and spread, and notes them."""
-    from ncsn.sweep.results.winners import FreshDraw, comparison_lines, drawn_again
-    from ncsn.sweep.trials.workspace import checked_source, open_workspace
+    from ncsn.sweep.search.confirm import confirm_best
+    from ncsn.sweep.trials.pipeline import ProjectPipeline
+    from ncsn.sweep.trials.workspace import checked_source
 
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
     checked_source(root, allow_dirty=args.allow_dirty)
-    best = _best(read_study(storage, plan.name), args.top)
-    first = plan.seeds()[-1] + 1  # no trial has had it
-    num_samples = args.num_samples or plan.full_num_samples()
-    draw = FreshDraw(list(range(first, first + args.seeds)), num_samples)
-    workspace = open_workspace(root, 0, allow_dirty=args.allow_dirty)
-    for trial in best:
-        draws = list(drawn_again(workspace, trial.values, draw))
-        values = {name: [float(d[name]) for d in draws] for name in plan.spec.objectives}
-        study = load_study(storage, plan.name)
-        note_confirmed(study, trial.number, {**draw._asdict(), "values": values})
-        print("\n".join(comparison_lines(trial, draw, values)), flush=True)
+    _best(read_study(storage, plan.name), args.top)
+    confirm_best(storage, plan, ProjectPipeline(root, args.allow_dirty), args.top, args.draws)
+    data = read_study(storage, plan.name)
+    print("\n".join(status_lines(data, plan.budget.trials)))
 
 
 def _report(args: Namespace) -> None:
@@ -196,13 +190,10 @@ def _storage() -> Storage:
 
 def _best(data: StudyData, count: int) -> list[TrialRecord]:
     """The best trials as reports rank them, equal points once."""
-    different: list[TrialRecord] = []
-    for trial in best_trials(data):
-        if all(trial.point != other.point for other in different):
-            different.append(trial)
-    if not different:
+    best = different(best_trials(data))
+    if not best:
         raise UserError(f"{data.name}: no trial is complete within the budget")
-    return different[:count]
+    return best[:count]
 
 
 def _numbered(data: StudyData, number: int) -> TrialRecord:
@@ -219,6 +210,10 @@ def _count(text: str, limit: int = _MANY) -> int:
         rule = f"must be a whole number from 1 to {limit}"
         raise argparse.ArgumentTypeError(f"value '{text}': {rule}")
     return int(text)
+
+
+def _draws(text: str) -> int:
+    return _count(text, _MANY_DRAWS)
 
 
 def _workers(text: str) -> int:

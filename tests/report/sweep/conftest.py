@@ -83,7 +83,7 @@ def add_trial(
         "eval/num_reference": 359,
     }
     record = {
-        "values": point,
+        "values": point | {"sample.num_samples": 300},
         "metrics": metrics | dict(zip(_objectives(study), values or (), strict=False)),
         "seconds": seconds,
         "worker": f"worker-{number % 2}",
@@ -124,7 +124,7 @@ def make_study(
         "space": axes,
         "sampler": {"name": sampler, "seed": 1},
         "pruner": {"name": "none"},
-        "seeds": 1,
+        "draws": 1,
         "sizes": {
             "digits": {
                 "preset": "digits",
@@ -150,7 +150,7 @@ def training_key(point: dict[str, Any]) -> str:
 
 
 def joint(name: str = "joint-digits", count: int = 40, **options: Any) -> optuna.Study:
-    """A study over all five axes: reuse, pruned, failed, infeasible, several seeds."""
+    """A study over all five axes: reuse, pruned, failed, infeasible, several draws."""
     oracle = name.endswith("-oracle")
     attrs = {"advised": ADVISED, "present": PRESENT, "model": "oracle" if oracle else "network"}
     study = make_study(name, **attrs, **options)

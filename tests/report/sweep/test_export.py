@@ -54,7 +54,10 @@ def test_the_best_is_feasible_and_least(synthetic: Any, exported: Exported) -> N
     assert fids == sorted(fids) and all(trial["feasible"] for trial in best)
     ok = [r for r in rows_of(folder) if r["state"] == "complete" and r["feasible"] == "True"]
     assert fids[0] == min(float(row["eval/fid"]) for row in ok)
-    assert best[0]["spread"]["eval/fid"] == pytest.approx(fids[0] * 0.1 / math.sqrt(2))
+    shown = best[0]["shown"]["eval/fid"]
+    assert (shown["mean"], shown["draws"], shown["fresh"]) == (pytest.approx(fids[0]), 2, False)
+    assert shown["std"] == pytest.approx(fids[0] * 0.1 / math.sqrt(2))
+    assert shown["error"] == pytest.approx(fids[0] * 0.05)
 
 
 def test_the_front_is_what_optuna_calls_it(synthetic: Any, exported: Exported) -> None:

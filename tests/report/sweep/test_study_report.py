@@ -1,18 +1,28 @@
 """The report of a study: what it shows follows from what the study holds."""
 
+import json
 import math
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 
 from ncsn.base.errors import UserError
 from ncsn.report.sweep.agreement import comparison
 from ncsn.report.sweep.charts import strongest_pair
-from ncsn.report.sweep.inputs import metric_title, read_exported, spread
+from ncsn.report.sweep.inputs import (
+    metric_title,
+    not_told_apart,
+    read_exported,
+    standard_errors,
+)
+from ncsn.report.sweep.marginals import plot_marginal
 from ncsn.report.sweep.write import write_study_report
 
 Exported = Callable[[optuna.Study], Path]
@@ -42,9 +52,9 @@ def test_the_page_of_a_joint_study_says_everything(synthetic: Any, exported: Exp
     assert common in html  # the oracle's FID is a monotone transform of the network's
     reuse = study.summary["trainings"]
     assert f"{reuse['saved']} of {reuse['trials']}" in html
-    errors = spread(study, study.complete(), synthetic.FID)
+    errors = standard_errors(study.complete(), synthetic.FID)
     fids = study.complete()[synthetic.FID].to_numpy()
-    assert errors is not None and np.allclose(errors, fids * 0.1 / math.sqrt(2))
+    assert errors is not None and np.allclose(errors, fids * 0.05)  # two draws 10 % apart
 
 
 def test_two_objectives_have_a_front(synthetic: Any, exported: Exported) -> None:
@@ -127,6 +137,81 @@ def test_the_same_study_gives_the_same_bytes(synthetic: Any, exported: Exported)
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     write_study_report(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def noisy(synthetic: Any, confirmed: bool) -> optuna.Study:
+    """Four points of three draws; two are near one another, the first was drawn again."""
+    axes = epsilon_axis(synthetic)
+    study = synthetic.make_study("epsilon-digits", axes)
+    for i, fid in enumerate((1.0, 1.05, 4.0, 9.0)):
+        draws, point = [fid, fid + 0.1, fid - 0.1], {"sampler.epsilon": 1e-5 * 4**i}
+        synthetic.add_trial(study, axes, point, [fid], by_seed={"eval/fid": draws})
+    if confirmed:
+        entry = {"seeds": [7, 8], "num_samples": 300, "values": {"eval/fid": [1.125, 1.175]}}
+        study.set_user_attr("confirmed", {"0": entry})
+    return study
+
+
+def test_the_page_shows_fresh_values_and_what_cannot_be_told_apart(
+    synthetic: Any, exported: Exported
+) -> None:
+    folder = exported(noisy(synthetic, confirmed=True))
+    html = write_study_report(folder).read_text()
+    assert '<div class="value">1.15 ± 0.025</div>' in html
+    assert "2 fresh draws, 1 in the search; ± is one standard error" in html
+    conclusions = read_exported(folder).summary["conclusions"]
+    text = unescape(html)
+    assert all(f"<p>{line.replace('+-', '±')}</p>" in text for line in conclusions)
+    assert len(conclusions) > 4
+    assert "1 of 3 other points cannot be told from it: trial 1" in html
+    near = not_told_apart(read_exported(folder).trials)
+    assert near.tolist() == [True, True, False, False]
+    table = html.split('id="best"')[1]  # told apart, then the training, in each row
+    told = re.findall(r'<td class="soft">(–|yes|no)</td>', table)[::2]
+    assert told == ["–", "no", "yes", "yes"]
+
+
+def test_the_star_and_the_rings_stand_where_the_numbers_say(
+    synthetic: Any, exported: Exported
+) -> None:
+    study = read_exported(exported(noisy(synthetic, confirmed=True)))
+    panel = plot_marginal(study, "sampler.epsilon").axes[0]
+    drawn = {found.get_label(): found.get_offsets() for found in panel.collections}
+    assert drawn["best"].tolist() == [[1e-5, pytest.approx(1.15)]]
+    assert [y for _, y in drawn["not told from the best"].tolist()] == [1.0, 1.05]
+
+
+def test_a_study_without_spreads_marks_and_concludes_nothing(
+    synthetic: Any, exported: Exported
+) -> None:
+    axes = epsilon_axis(synthetic)
+    study = synthetic.make_study("epsilon-digits", axes)
+    for point in synthetic.random_points(5, axes):
+        synthetic.add_trial(study, axes, point, [synthetic.quality(point)])
+    folder = exported(study)
+    html = write_study_report(folder).read_text()
+    assert "No spread is known, so nothing can be concluded" in html
+    assert "told from the best" not in html and "±" not in html.split('id="best"')[0].split(
+        'id="theory"'
+    )[0].replace("± is one standard error", "")
+    assert not not_told_apart(read_exported(folder).trials).any()
+
+
+def test_files_of_an_earlier_version_are_read(synthetic: Any, exported: Exported) -> None:
+    """They have `seeds` and a spread, no conclusions and no verdicts."""
+    folder = exported(noisy(synthetic, confirmed=False))
+    old = json.loads((folder / "study.json").read_text())
+    del old["conclusions"]
+    old["seeds"] = old.pop("draws")
+    for trial in [*old["best"], *old["theory_and_search"].values()]:
+        trial["spread"], trial["seeds"] = {"eval/fid": 0.1}, len(trial.pop("shown"))
+        trial.pop("told_apart", None)
+    (folder / "study.json").write_text(json.dumps(old))
+    table = pd.read_csv(folder / "trials.csv").drop(columns="told_apart")
+    table.to_csv(folder / "trials.csv", index=False)
+    html = write_study_report(folder).read_text()
+    assert "Exported without conclusions; `python pipeline/sweep.py report STUDY` draws" in html
+    assert '<div class="value">1</div>' in html
 
 
 def test_a_missing_export_is_named(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def plot_history(study: SweepStudy) -> Figure:
                 where="post",
                 color=ACCENT,
                 lw=1.6,
-                label="best so far",
+                label="best so far in the search",
                 zorder=2,
             )
         for origin, trial in marked(study):

@@ -22,7 +22,10 @@ from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
 MAKER = "`python pipeline/sweep.py report STUDY`"
 EVALUATIONS = "sample/network_evaluations_per_image"
 _MEASURES = {measure.key: measure for measure in keys.MEASURES}
-_COLUMNS = ("state", "origin", "feasible", "seconds", "train_key", "how/train", "reason")
+_COLUMNS = (
+    *("state", "origin", "feasible", "told_apart", "seconds"),
+    *("train_key", "how/train", "reason"),
+)
 
 
 class SweepStudy(NamedTuple):
@@ -101,9 +104,20 @@ def read_exported(folder: str | Path) -> SweepStudy:
 
 
 def _summary(path: Path) -> dict[str, Any]:
+    """What a study's file holds; one of an earlier version has no conclusions and says so."""
     if not path.exists():
         raise UserError(f"{path} is missing; {MAKER} makes it")
-    return read_record(path, StudyRecord)
+    summary = read_record(path, StudyRecord)
+    summary.setdefault("draws", summary.get("seeds", 1))
+    summary.setdefault("conclusions", [f"Exported without conclusions; {MAKER} draws them."])
+    return summary
+
+
+def shown_value(trial: dict[str, Any], objective: str) -> float | None:
+    """Returns the value that speaks for a trial of study.json: that of fresh draws, if any."""
+    shown = trial.get("shown", {}).get(objective)
+    value = shown["mean"] if shown else trial["objectives"].get(objective)
+    return None if value is None else float(value)
 
 
 def metric_title(study: SweepStudy, key: str) -> str:
@@ -136,13 +150,18 @@ def trained(trials: pd.DataFrame) -> pd.Series:
     return trials["how/train"] == "ran"
 
 
-def spread(study: SweepStudy, trials: pd.DataFrame, key: str) -> np.ndarray | None:
-    """Returns the standard deviation over seeds of each trial, None for one seed per trial."""
+def standard_errors(trials: pd.DataFrame, key: str) -> np.ndarray | None:
+    """Returns the standard error of each trial's mean in the search, None for one draw each."""
     name = f"by_seed/{key}"
     if name not in trials or trials[name].isna().all():
         return None
     values = [[] if pd.isna(text) else json.loads(text) for text in trials[name]]
-    return np.array([np.std(v, ddof=1) if len(v) > 1 else 0.0 for v in values])
+    return np.array([np.std(v, ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0.0 for v in values])
+
+
+def not_told_apart(trials: pd.DataFrame) -> pd.Series:
+    """Returns which trials cannot be told from the best, or are it; none where nobody knows."""
+    return trials["told_apart"].map(lambda value: str(value) == "False").astype(bool)
 
 
 def is_log(axis: dict[str, Any]) -> bool:

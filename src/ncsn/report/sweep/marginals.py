@@ -11,9 +11,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncsn.base.chart_style import FAINT, LINE, in_house_style
+from ncsn.base.chart_style import ACCENT, FAINT, LINE, in_house_style
 from ncsn.base.trial_record import EDGE_SHARE
-from ncsn.report.sweep.inputs import SweepStudy, is_log, metric_title, spread, trained
+from ncsn.report.sweep.inputs import (
+    SweepStudy,
+    is_log,
+    metric_title,
+    not_told_apart,
+    shown_value,
+    standard_errors,
+    trained,
+)
 from ncsn.report.sweep.scales import (
     MARKS,
     ORACLE,
@@ -71,7 +79,9 @@ def _objective_panel(
         values.append(_draw_oracle(axes, study, oracle, name, objective))
     _trend(axes, study, name, x, y, LINE)
     at = x + _jitter(study, name, trials["number"])
-    errors = spread(study, trials, objective)
+    if len(study.objectives) == 1:
+        _draw_not_told(axes, at, y, not_told_apart(trials).to_numpy(bool))
+    errors = standard_errors(trials, objective)
     if errors is not None:
         axes.errorbar(at, y, yerr=errors, fmt="none", ecolor=FAINT, elinewidth=1, zorder=2)
     ran = trained(trials).to_numpy(bool)
@@ -80,6 +90,21 @@ def _objective_panel(
     axes.set_ylabel(_folded(metric_title(study, objective)))
     objective_axis(axes.yaxis, axes.set_yscale, np.concatenate(values))
     _ended_without(axes, study, name)
+
+
+def _draw_not_told(axes: Axes, x: np.ndarray, y: np.ndarray, near: np.ndarray) -> None:
+    """Rings around the trials that cannot be told from the best."""
+    if near.any():
+        axes.scatter(
+            x[near],
+            y[near],
+            s=110,
+            facecolor="none",
+            edgecolor=ACCENT,
+            lw=1.1,
+            zorder=2.5,
+            label="not told from the best",
+        )
 
 
 def _draw_oracle(
@@ -131,7 +156,7 @@ def _draw_marked(axes: Axes, study: SweepStudy, name: str, objective: str) -> No
         colour = MARKS[origin].color
         x = positions(study, name, [trial["point"][name]])
         axes.axvline(x[0], color=colour, lw=0.9, ls=(0, (4, 3)), alpha=0.7, zorder=1)
-        y = trial["objectives"].get(objective)
+        y = shown_value(trial, objective)
         if y is None:
             axes.plot([], [], color=colour, lw=0.9, ls="--", label=f"{origin}, no result")
             continue

@@ -45,6 +45,8 @@ def render_study(
         "condition": condition_text,
         "agreement": agreement_text,
         "known": lambda value: not pd.isna(value),
+        "shown": shown_text,
+        "draws": draws_text,
     }
     return page_template(TEMPLATE, filters).render(
         study=study,
@@ -55,6 +57,8 @@ def render_study(
         several=len(study.objectives) > 1,
         objectives={key: metric_title(study, key) for key in study.objectives},
         compared=_compared(study),
+        some_fresh=any(_is_fresh(trial) for trial in summary["best"]),
+        some_told=any(trial.get("told_apart") is not None for trial in summary["best"]),
         edges=[_edge_text(edge) for edge in summary["edges"]],
         ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
         num_ended=len(ended),
@@ -69,6 +73,36 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return number(value) if isinstance(value, int | float) else str(value)
+
+
+def shown_text(trial: Mapping[str, Any], key: str) -> str:
+    """Returns a trial's value with its standard error, that of fresh draws where there are any.
+
+    >>> shown_text({"shown": {"a": {"mean": 1.25, "error": 0.0712}}, "objectives": {}}, "a")
+    '1.25 ± 0.071'
+    """
+    shown = trial.get("shown", {}).get(key)
+    if shown is None:
+        return cell(trial["objectives"].get(key))
+    error = shown["error"]
+    return cell(shown["mean"]) + ("" if error is None else f" ± {error:.2g}")
+
+
+def draws_text(trial: Mapping[str, Any], key: str) -> str:
+    """Returns from how many draws, of which kind, a trial's value comes."""
+    shown = trial.get("shown", {}).get(key)
+    if shown is None:
+        return ""
+    plural = "s" if shown["draws"] != 1 else ""
+    error = "" if shown["error"] is None else "; ± is one standard error"
+    if not shown["fresh"]:
+        return f"{shown['draws']} draw{plural} of the search, not drawn again{error} · "
+    seen = cell(trial["objectives"][key])
+    return f"{shown['draws']} fresh draw{plural}, {seen} in the search{error} · "
+
+
+def _is_fresh(trial: Mapping[str, Any]) -> bool:
+    return any(shown["fresh"] for shown in trial.get("shown", {}).values())
 
 
 def axis_text(axis: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ncsn.base.files import whole_file
 from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE, TrialRecord
+from ncsn.sweep.results.conclusions import conclusions, verdict_values
+from ncsn.sweep.results.estimates import confirmation
 from ncsn.sweep.results.findings import (
     best_trials,
     conditions,
@@ -26,7 +28,10 @@ from ncsn.sweep.search.importances import importances
 from ncsn.sweep.search.read import STATES, StudyData, read_study
 
 _FIRST = ("number", "state", "origin", "feasible")
-_LAST = ("seconds", "train_key", "worker", "started", "finished", "seeds", "reason")
+_LAST = (
+    *("told_apart", "seconds", "train_key", "worker"),
+    *("started", "finished", "seeds", "reason"),
+)
 _ORACLE = "-oracle"
 NUM_BEST = 10  # trials in study.json; trials.csv has all
 
@@ -43,7 +48,8 @@ def export_study(storage: Storage, name: str, folder: str | Path) -> dict[str, A
         UserError: the storage has no such study.
     """
     data = read_study(storage, name)
-    rows = [_row(trial) for trial in data.trials]
+    told = verdict_values(data)
+    rows = [_row(trial) | _again(trial, data, told) for trial in data.trials]
     summary = _summary(data) | {"importances": importances(storage, data)}
     with whole_file(Path(folder) / TRIALS_FILE) as partial:
         with open(partial, "w", newline="", encoding="utf-8") as file:
@@ -77,7 +83,7 @@ def _summary(data: StudyData) -> dict[str, Any]:
         "budget": data.size.get("budget", {}),
         "sampler": data.spec.get("sampler", {}),
         "pruner": data.spec.get("pruner", {}),
-        "seeds": data.spec.get("seeds", 1),
+        "draws": data.size.get("draws") or data.spec.get("draws") or data.spec.get("seeds", 1),
         "counts": counts | {"waiting": data.num_waiting},
         "infeasible": sum(not trial.feasible for trial in data.trials),
         "conditions": conditions(data),
@@ -85,7 +91,8 @@ def _summary(data: StudyData) -> dict[str, Any]:
         "worker_seconds": sum(trial.wall_seconds() for trial in data.trials),
         "workers": len({t.worker for t in data.trials if t.worker is not None}),
         "trainings": trainings(data),
-        "best": [trial_summary(trial, data) for trial in _shown(data)],
+        "best": _best(data),
+        "conclusions": conclusions(data),
         "theory_and_search": theory_and_search(data),
         "edges": edge_warnings(data),
         "commands": commands(data),
@@ -95,10 +102,18 @@ def _summary(data: StudyData) -> dict[str, Any]:
     }
 
 
-def _shown(data: StudyData) -> list[TrialRecord]:
-    """The whole front, or the first of a ranking."""
-    best = best_trials(data)
-    return best if len(data.objectives) > 1 else best[:NUM_BEST]
+def _best(data: StudyData) -> list[dict[str, Any]]:
+    """The whole front, or the first of a ranking and whether they are told from the best."""
+    best, told = best_trials(data), verdict_values(data)
+    shown = best if len(data.objectives) > 1 else best[:NUM_BEST]
+    return [trial_summary(t, data) | {"told_apart": told.get(t.number)} for t in shown]
+
+
+def _again(trial: TrialRecord, data: StudyData, told: Mapping[int, bool]) -> dict[str, Any]:
+    """Columns of what later draws and the other trials say: `fresh/<metric>`, `told_apart`."""
+    row: dict[str, Any] = {"told_apart": told.get(trial.number)}
+    fresh = (confirmation(trial, data) or {}).get("values", {})
+    return row | {f"fresh/{key}": json.dumps(list(values)) for key, values in fresh.items()}
 
 
 def commands(data: StudyData) -> list[str]:
@@ -122,7 +137,7 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     """Axes under their names, metrics and conditions under their keys.
 
     `seconds` is that of all stages, `seconds/<stage>` of one, `how/<stage>` is ran, cached or
-    unchanged, `by_seed/<metric>` a JSON list.
+    unchanged, `by_seed/<metric>` a JSON list with one value per draw.
     """
     row: dict[str, Any] = {
         "number": trial.number,

@@ -6,11 +6,12 @@ All take a study as `search.read` gives it, or trials of it.
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from statistics import stdev
 from typing import Any
 
 from ncsn.base import metric_names as keys
 from ncsn.base.trial_record import EDGE_SHARE, TrialRecord
+from ncsn.sweep.results.estimates import confirmation, known
+from ncsn.sweep.results.told_apart import Point, verdicts
 from ncsn.sweep.search.read import StudyData
 
 ORIGINS = ("advised", "present")
@@ -18,12 +19,52 @@ _CONDITIONS = (keys.EXTRACTOR, keys.FEATURE_LAYER, keys.FID_NUM_SAMPLES, keys.NU
 
 
 def best_trials(data: StudyData) -> list[TrialRecord]:
-    """Returns feasible complete trials: the best first, or the Pareto front by objective one."""
+    """Returns feasible complete trials: the best first, or the Pareto front by objective one.
+
+    The best is the first of the search. Fresh draws do not choose it, or they would flatter it
+    too; only where another trial's are better beyond their noise does that one take its place.
+    """
+    ranking = search_ranking(data)
+    if len(data.objectives) > 1 or not ranking:
+        return ranking
+    best = _better_when_drawn_again(data, ranking) or ranking[0]
+    return [best, *(trial for trial in ranking if trial is not best)]
+
+
+def _better_when_drawn_again(data: StudyData, ranking: list[TrialRecord]) -> TrialRecord | None:
+    """The trial whose fresh draws are better, beyond the noise, than those of the first one."""
+    name, direction = next(iter(data.objectives.items()))
+    drawn = [trial for trial in different(ranking) if known(trial, data, name).fresh]
+    if not drawn or drawn[0] is not ranking[0]:
+        return None
+    fresh = [known(trial, data, name).fresh for trial in drawn]
+    points = [Point(values, [values]) for values in fresh]
+    found = verdicts(points, 0, smaller_is_better=direction == "minimize")
+    better = [(v.worse_by, t.number, t) for v, t in zip(found, drawn, strict=True) if v.is_better]
+    return min(better)[2] if better else None
+
+
+def different(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Returns the first trial of each point; equal points have the same draws."""
+    found: list[TrialRecord] = []
+    for trial in trials:
+        if all(trial.point != other.point for other in found):
+            found.append(trial)
+    return found
+
+
+def search_ranking(data: StudyData) -> list[TrialRecord]:
+    """Returns feasible complete trials as the search saw them, without fresh draws.
+
+    A trial that left the finite numbers when it was drawn again is none of them.
+    """
     signs = [1 if way == "minimize" else -1 for way in data.objectives.values()]
     scored = [
         (tuple(sign * value for sign, value in zip(signs, t.objectives or (), strict=True)), t)
         for t in data.trials
-        if t.may_be_best() and all(math.isfinite(value) for value in t.objectives or ())
+        if t.may_be_best()
+        and all(math.isfinite(value) for value in t.objectives or ())
+        and not (confirmation(t, data) or {}).get("reason")
     ]
     scored.sort(key=lambda pair: (pair[0], pair[1].number))
     if len(signs) == 1:
@@ -75,16 +116,22 @@ def _scaled(axis: dict[str, Any], value: float) -> float:
 
 
 def trial_summary(trial: TrialRecord, data: StudyData) -> dict[str, Any]:
-    """Returns number, point and objectives of a trial, and their spread over its seeds."""
-    by_seed = {name: trial.by_seed.get(name, ()) for name in data.objectives}
+    """Returns number, point and objectives of a trial as JSON values.
+
+    `objectives` are the means of the search; `shown` has for each objective mean, std, error and
+    number of the draws that speak for the trial, and whether they are fresh.
+    """
+    shown = {}
+    for name in data.objectives if trial.objectives else ():
+        draws = known(trial, data, name)
+        shown[name] = {**draws.shown()._asdict(), "fresh": bool(draws.fresh)}
     return {
         "number": trial.number,
         "state": trial.state,
         "origin": trial.origin,
         "point": dict(trial.point),
         "objectives": dict(zip(data.objectives, trial.objectives or (), strict=False)),
-        "spread": {name: stdev(found) for name, found in by_seed.items() if len(found) > 1},
-        "seeds": len(trial.seeds),
+        "shown": shown,
         "feasible": trial.feasible,
         "seconds": trial.wall_seconds(),
         "train": trial.stages.get("train"),

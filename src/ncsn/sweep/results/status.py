@@ -1,11 +1,13 @@
 """What a study has reached, as lines of text."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from ncsn.base.trial_record import State, TrialRecord
+from ncsn.sweep.results.estimates import Known, estimate_text, known
 from ncsn.sweep.results.findings import best_trials, wall_seconds
 from ncsn.sweep.search.read import StudyData
 
@@ -56,12 +58,23 @@ def status_lines(data: StudyData, trials: int) -> list[str]:
 
 
 def numbers(data: StudyData) -> dict[str, float]:
-    """Counts of trials by state and the best value of each objective, by name."""
+    """Counts of trials by state and the best value of each objective, by name.
+
+    Fresh draws speak for a trial that has them; with one objective the value's standard error and
+    what the search showed stand beside it.
+    """
     ended, best = Counter(trial.state for trial in data.ended()), best_trials(data)
     found = {f"trials/{state}": float(ended[state]) for state in _ENDINGS}
     for i, (name, direction) in enumerate(data.objectives.items() if best else ()):
-        values = [trial.objectives[i] for trial in best if trial.objectives]
-        found[f"best/{name}"] = min(values) if direction == "minimize" else max(values)
+        shown = [known(trial, data, name).shown() for trial in best]
+        if len(data.objectives) == 1:
+            found[f"best/{name}"] = shown[0].mean
+            found[f"best/{name}_in_search"] = (best[0].objectives or (math.nan,))[i]
+            if shown[0].error is not None:
+                found[f"best/{name}_error"] = shown[0].error
+        else:
+            values = [one.mean for one in shown]
+            found[f"best/{name}"] = min(values) if direction == "minimize" else max(values)
     return found
 
 
@@ -87,10 +100,22 @@ def _best(data: StudyData) -> list[str]:
         best, title = best[:1], "best"
     lines = []
     for trial in best:
-        pairs = zip(data.objectives, trial.objectives or (), strict=True)
-        values = ", ".join(f"{name} {value:.4g}" for name, value in pairs)
+        draws = {name: known(trial, data, name) for name in data.objectives}
+        values = ", ".join(f"{name} {estimate_text(d.shown())}" for name, d in draws.items())
         lines.append(f"{title}: trial {trial.number}: {values} at {point_text(trial.point)}")
-    return lines
+    return [*lines, *_drawn_again(best[0], data)] if best else []
+
+
+def _drawn_again(best: TrialRecord, data: StudyData) -> list[str]:
+    """From what the best value is, and what `+-` is."""
+    name = next(iter(data.objectives))
+    draws = known(best, data, name)
+    plural = "s" if len(draws.values) > 1 else ""
+    error = "; +- is one standard error" if draws.shown().error is not None else ""
+    if draws.fresh:
+        seen = estimate_text(Known(draws.search, ()).shown())
+        return [f"    {len(draws.fresh)} fresh draw{plural}, {seen} in the search{error}"]
+    return [f"    {len(draws.search)} draw{plural} of the search, not drawn again{error}"]
 
 
 def _reason(title: str, trial: TrialRecord) -> str:

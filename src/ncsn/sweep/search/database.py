@@ -26,7 +26,7 @@ _BUSY_SEC = 60  # a writer waits so long for its turn
 _KINDS = "sqlite:///sweeps.db on one machine, postgresql://... for several"
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "mysqldb": "mysqlclient"}
 _TABLES = {"studies", "trials", "version_info"}  # that Optuna has had in every version
-_MAGIC = b"SQLite format 3\0"
+_HEADER = 100  # bytes with which every database of SQLite begins
 _LONGEST_PATH = 511  # bytes, of SQLite's own
 _ADVICE = {
     "locked": "another program holds it; end that, or wait, and run the same command again",
@@ -108,10 +108,9 @@ def refuse_foreign_file(url: str, path: Path) -> None:
         raise refused(url, f"{path} is a folder; {other}")
     if not path.exists() or not path.stat().st_size:
         return
-    with open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise refused(url, f"{path} is no SQLite database; {other}")
-    tables = _tables(path)
+    tables = _tables(path) if path.stat().st_size >= _HEADER else None
+    if tables is None:
+        raise refused(url, f"{path} is no SQLite database; {other}")
     if tables and not tables >= _TABLES:
         raise refused(url, f"{path} is the database of something else than Optuna; {other}")
 
@@ -172,7 +171,21 @@ def _with_advice(error: Exception) -> str:
     return f"{reason}; {advice}" if advice else reason
 
 
-def _tables(path: Path) -> set[str]:
+def _tables(path: Path) -> set[str] | None:
+    """Names of a database's tables, None for another file.
+
+    SQLite itself looks: closing a descriptor of ours would give up its locks on the file, and
+    another process could then take the log of writes away.
+    """
+    try:
+        return _read_tables(path)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
+            raise
+        return None
+
+
+def _read_tables(path: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {str(row[0]) for row in found}

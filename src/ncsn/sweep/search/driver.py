@@ -19,6 +19,7 @@ from optuna.storages import RDBStorage
 
 from ncsn.base.errors import UserError
 from ncsn.sweep.results.status import numbers, status_lines
+from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.points import next_grid_points
 from ncsn.sweep.search.read import read_study
@@ -36,6 +37,8 @@ def run_study(
     sweep: Sweep, workers: int, source: Mapping[str, Any], *, fresh: bool = False
 ) -> None:
     """Runs a study, or goes on with it, until its budget is used; prints how it goes.
+
+    When the search has ended, its best points are drawn again as the budget says.
 
     Args:
         sweep: what the workers get; its number of trials is cut to the grid's points.
@@ -63,6 +66,8 @@ def run_study(
     interrupted = True
     try:
         _Workers(replace(sweep, limits=limits)).run(0 if is_used else workers)
+        points, draws = plan.budget.num_confirmed, plan.budget.confirm_draws
+        confirm_best(storage, plan, sweep.pipeline, points, draws)
         interrupted = False
     finally:
         _report(storage, plan, limits, tracked, interrupted=interrupted)

@@ -15,6 +15,8 @@ from ncsn.base.errors import UserError, nearest
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.studies.plan import Plan
 
+_RENAMED = {"seeds": "draws"}  # keys of studies that an earlier version made
+
 
 class Tally(NamedTuple):
     """The trials of a study that count: each point once, however often it was tried.
@@ -129,7 +131,14 @@ def set_aside(storage: RDBStorage, name: str) -> None:
 
 
 def note_confirmed(study: optuna.Study, number: int, entry: Mapping[str, Any]) -> None:
-    """Notes in the study, as `confirmed`, what fresh draws of a trial gave."""
+    """Notes in the study, as `confirmed`, what fresh draws of a trial gave.
+
+    Args:
+        study: the study.
+        number: of the trial.
+        entry: `seeds`, `num_samples` and `values` by objective, one per seed; in place of
+            `values` a `reason` when there are none.
+    """
     known = study.user_attrs.get("confirmed", {})
     study.set_user_attr("confirmed", {**known, str(number): dict(entry)})
 
@@ -161,7 +170,7 @@ def _make(storage: RDBStorage, plan: Plan) -> None:
 
 
 def _refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
-    now = plan.deciding()
+    now, before = plan.deciding(), {_RENAMED.get(key, key): value for key, value in before.items()}
     for key in [*now, *(key for key in before if key not in now)]:
         if before.get(key) != now.get(key):
             raise UserError(

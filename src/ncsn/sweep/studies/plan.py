@@ -67,13 +67,19 @@ class Plan:
         """Returns the dotted values that all trials share."""
         return {**self.fixed, **self.forced}
 
-    def seeds(self) -> tuple[int, ...]:
-        """Returns the seeds of the samples at each point."""
-        return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.spec.seeds))
+    @property
+    def draws(self) -> int:
+        """Number of draws of each point in the search."""
+        return self.spec.sizes[self.size].draws or self.spec.draws
 
-    def full_num_samples(self) -> int:
-        """Returns the number of images that the preset draws, whatever the study draws."""
-        return int(preset_values(self.spec.sizes[self.size].preset)["sample.num_samples"])
+    def seeds(self) -> tuple[int, ...]:
+        """Returns the seeds of the samples that the search draws at each point."""
+        return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.draws))
+
+    def fresh_seeds(self, count: int) -> tuple[int, ...]:
+        """Returns `count` seeds of samples that no trial of the search has had."""
+        first = self.seeds()[-1] + 1
+        return tuple(range(first, first + count))
 
     def excess(self, values: Mapping[str, Any]) -> int | None:
         """Network evaluations per image beyond the budget, below 0 within; None without one."""
@@ -103,7 +109,7 @@ class Plan:
         limit = self.budget.network_evaluations_per_image
         return {
             **parts,
-            "seeds": spec["seeds"],
+            "draws": self.draws,
             "budget.network_evaluations_per_image": limit,
         }
 

@@ -21,7 +21,10 @@ FOLDER = Path("studies")
 EVALUATIONS = "sample/network_evaluations_per_image"
 OBJECTIVES = (*(measure.key for measure in keys.MEASURES), EVALUATIONS)
 Trials = Annotated[Count, at_most(1_000_000, "every one is a row that each worker reads")]
+Draws = Annotated[Count, at_most(1000, "each draws all images of a point again")]
 Direction = Literal["minimize", "maximize"]
+_CONFIRMED = 3  # points, where a budget does not say
+_RENAMED = {"seeds": "draws"}
 
 
 class SamplerSpec(Section):
@@ -54,21 +57,39 @@ class Budget(Section):
 
     Attributes:
         trials: all that count; one that is tried again counts once.
-        hours: no trial starts later.
+        hours: no trial starts later; the drawing again comes after them.
+        confirm: so many points, the best of the search, are drawn again with fresh seeds; 0 draws
+            none, None three, or all where there are fewer trials.
+        confirm_draws: fresh draws of each of them.
         network_evaluations_per_image: a trial over it is infeasible, far over it is not run.
     """
 
     trials: Trials
     hours: Annotated[Positive, at_most(100_000.0, "more than ten years")]
+    confirm: Annotated[int, Field(ge=0)] | None = None
+    confirm_draws: Draws = 3
     network_evaluations_per_image: Steps | None = None
+
+    @property
+    def num_confirmed(self) -> int:
+        """Number of points that are drawn again after a search."""
+        return min(_CONFIRMED, self.trials) if self.confirm is None else self.confirm
+
+    @model_validator(mode="after")
+    def _confirmed_are_trials(self) -> Self:
+        if self.confirm is not None and self.confirm > self.trials:
+            rule = f"must be at most {self.trials}, the number of trials; or null, or 0 for none"
+            raise ValueError(f"confirm (value {shown(self.confirm)}): {rule}")
+        return self
 
 
 class Size(Section):
-    """A study at one size: the preset it starts from, and values and axes of its own."""
+    """A study at one size: the preset it starts from; values, axes and draws of its own."""
 
     preset: Line
     fixed: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Axis] = Field(default_factory=dict)
+    draws: Draws | None = None  # None takes the study's
     budget: Budget
 
 
@@ -82,7 +103,7 @@ class Spec(Section):
     space: Annotated[dict[str, Axis], Field(min_length=1)]
     sampler: SamplerSpec
     pruner: PrunerSpec = PrunerSpec()
-    seeds: Annotated[Count, at_most(1000, "each draws every point again")] = 1
+    draws: Draws = 1  # sampling seeds of each point; the objective is the mean over them
     same_points: Line | None = None  # a study whose points, of the same size, are all tried first
     sizes: Annotated[dict[str, Size], Field(min_length=1)]
 
@@ -165,6 +186,8 @@ def _complaint(problem: dict[str, Any]) -> str:
     kind, value = problem["type"], problem["input"]
     key = ".".join(_location(problem["loc"]))
     if kind == "extra_forbidden":
+        if key in _RENAMED:
+            return f"{key} (value {shown(value)}): no such key; it is named {_RENAMED[key]} now"
         return f"{key} (value {shown(value)}): no such key.{nearest(key.split('.')[-1], _FIELDS)}"
     if kind == "missing":
         return f"{key}: missing"

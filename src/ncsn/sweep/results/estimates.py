@@ -1,0 +1,65 @@
+"""What the draws of a trial say: those of the search, and the fresh ones that confirm it.
+
+The best of many noisy values is better than it will be again, so where a trial has fresh draws,
+they speak for it. A trial counts as drawn again only with as many images as in the search.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ncsn.base.trial_record import TrialRecord
+from ncsn.sweep.results.told_apart import Estimate, estimate
+from ncsn.sweep.search.read import StudyData
+
+SAMPLES = "sample.num_samples"
+
+
+class Known(NamedTuple):
+    """What is known of a trial by one objective.
+
+    Attributes:
+        search: the draws of the search.
+        fresh: later draws, empty where it was not drawn again.
+    """
+
+    search: Sequence[float]
+    fresh: Sequence[float]
+
+    @property
+    def values(self) -> Sequence[float]:
+        """The draws that speak for the trial."""
+        return self.fresh or self.search
+
+    def shown(self) -> Estimate:
+        """Returns mean and error of the draws that speak for the trial."""
+        return estimate(self.values)
+
+
+def known(trial: TrialRecord, data: StudyData, objective: str) -> Known:
+    """Returns the draws of a complete trial by one objective."""
+    mean = (trial.objectives or ())[list(data.objectives).index(objective)]
+    entry = confirmation(trial, data) or {}
+    return Known(
+        trial.by_seed.get(objective) or [mean], entry.get("values", {}).get(objective, [])
+    )
+
+
+def confirmation(trial: TrialRecord, data: StudyData) -> Mapping[str, Any] | None:
+    """Returns what the study notes of a trial's fresh draws, None without comparable ones.
+
+    An earlier version could draw another number of images, which moves a Frechet distance.
+    """
+    entry: Mapping[str, Any] | None = data.attrs.get("confirmed", {}).get(str(trial.number))
+    if entry is None or entry.get("num_samples") != trial.values.get(SAMPLES):
+        return None
+    return entry
+
+
+def estimate_text(found: Estimate) -> str:
+    """Returns "1.11 +- 0.07"; the second number, one standard error, needs two draws.
+
+    >>> estimate_text(Estimate(1.1083, 0.12, 0.0693, 3))
+    '1.11 +- 0.069'
+    """
+    error = "" if found.error is None else f" +- {found.error:.2g}"
+    return f"{found.mean:.4g}{error}" if found.error is None else f"{found.mean:.3g}{error}"

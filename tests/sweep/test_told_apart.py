@@ -1,0 +1,157 @@
+"""Laws of the verdicts, on simulated studies whose truth is known.
+
+Studies of equal points are told apart no more often than the level says, and the mean of fresh
+draws of the best point is unbiased where that of the search is not.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import studentized_range
+
+from ncsn.sweep.results.told_apart import LEVEL, Point, estimate, needed_errors, pooled, verdicts
+
+STUDIES = 800
+TOLERANCE = 3 * math.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
+Truth = Callable[[int], np.ndarray]
+
+
+def equal(count: int) -> np.ndarray:
+    """Points that do not differ."""
+    return np.ones(count)
+
+
+def half_equal(count: int) -> np.ndarray:
+    """Half of the points share the best value; the others are worse, and noisier."""
+    return np.concatenate([np.ones(count // 2), np.linspace(1.5, 15, count - count // 2)])
+
+
+class Simulated:
+    """A study: search, then fresh draws of the first ones; noise is a share of a point's mean.
+
+    Points are drawn with the same seeds, so that `shared` of the noise's variance may be common.
+    """
+
+    def __init__(
+        self,
+        random: np.random.Generator,
+        truth: np.ndarray,
+        draws: int,
+        confirm: int,
+        noise: float = 0.25,
+        shared: float = 0.0,
+    ) -> None:
+        self.truth = truth
+
+        def drawn(times: int) -> np.ndarray:
+            own = random.standard_normal((len(truth), times))
+            common = random.standard_normal(times)
+            both = math.sqrt(1 - shared) * own + math.sqrt(shared) * common
+            return truth[:, None] * (1 + noise * both)
+
+        search, again = drawn(draws), drawn(3)
+        ranked = np.argsort(search.mean(1))
+        fresh = {int(i): tuple(again[i]) for i in ranked[:confirm]}
+        self.best = int(ranked[0])
+        self.points = [
+            Point(fresh.get(i, tuple(row)), [tuple(row), fresh[i]] if i in fresh else [tuple(row)])
+            for i, row in enumerate(search)
+        ]
+        self.found = verdicts(self.points, self.best, smaller_is_better=True)
+        self.search_bias = float(search[self.best].mean() - truth[self.best])
+        self.bias = float(np.mean(self.points[self.best].values) - truth[self.best])
+
+    def has_wrong_finding(self) -> bool:
+        """Whether a point is called worse, or better, that is not."""
+        best = self.truth[self.best]
+        return any(
+            (v.is_worse and mean <= best) or (v.is_better and mean >= best)
+            for v, mean in zip(self.found, self.truth, strict=True)
+        )
+
+
+def simulated(
+    count: int, truth: Truth, draws: int, confirm: int, noise: float, shared: float = 0.0
+) -> list[Simulated]:
+    random = np.random.default_rng([count, draws, confirm])
+    points = truth(count)
+    return [Simulated(random, points, draws, confirm, noise, shared) for _ in range(STUDIES)]
+
+
+@pytest.mark.parametrize("truth", [equal, half_equal])
+@pytest.mark.parametrize(
+    ("count", "draws", "confirm"), [(12, 3, 3), (12, 1, 3), (12, 3, 0), (26, 1, 3), (2, 3, 0)]
+)
+def test_wrong_findings_are_rarer_than_the_level(count, truth, draws, confirm):
+    studies = simulated(count, truth, draws, confirm, 0.25)
+    assert np.mean([study.has_wrong_finding() for study in studies]) < LEVEL + TOLERANCE
+
+
+@pytest.mark.parametrize("shared", [0.3, 0.8, 0.95])
+@pytest.mark.parametrize(("draws", "confirm"), [(3, 3), (1, 3), (3, 0)])
+def test_noise_that_points_share_by_their_seeds_makes_no_findings(draws, confirm, shared):
+    studies = simulated(12, equal, draws, confirm, 0.25, shared)
+    assert np.mean([study.has_wrong_finding() for study in studies]) < LEVEL + TOLERANCE
+
+
+def test_the_level_is_used_up_where_nothing_is_drawn_again():
+    """A rule so strict that it never finds anything would keep the law above, too."""
+    studies = simulated(12, equal, 3, 0, 0.25)
+    assert np.mean([study.has_wrong_finding() for study in studies]) > LEVEL / 3
+
+
+def test_large_differences_are_found():
+    studies = simulated(12, half_equal, 3, 3, 0.1)
+    found = np.array([[v.is_worse for v in study.found] for study in studies])
+    assert found[:, 8:].mean() > 0.99 and found[:, :6].mean() < LEVEL
+
+
+@pytest.mark.parametrize(("count", "draws"), [(12, 3), (12, 1), (26, 1)])
+def test_the_search_flatters_its_best_point_and_fresh_draws_do_not(count, draws):
+    studies = simulated(count, equal, draws, 3, 0.25)
+    fresh = np.array([study.bias for study in studies])
+    error = fresh.std() / math.sqrt(STUDIES)
+    assert abs(fresh.mean()) < 3 * error
+    assert np.mean([study.search_bias for study in studies]) < -30 * error
+    assert error == pytest.approx(0.25 / math.sqrt(3 * STUDIES), rel=0.1)
+
+
+def test_bars_cover_the_mean_at_the_rate_of_students_distribution():
+    random = np.random.default_rng(5)
+    found = [estimate(random.standard_normal(3).tolist()) for _ in range(4000)]
+    covered = np.mean([abs(one.mean) < (one.error or 0) for one in found])
+    assert covered == pytest.approx(0.577, abs=0.03)  # one error, two degrees of freedom
+
+
+def test_one_draw_each_tells_nothing_apart():
+    points = [Point([value], [[value]]) for value in (1.0, 100.0, 1e9)]
+    assert not any(v.is_worse or v.is_better for v in verdicts(points, 0, smaller_is_better=True))
+    assert estimate([1.0]) == (1.0, None, None, 1)
+    assert pooled([[1.0], [2.0]]).dof == 0
+
+
+def test_points_of_one_draw_borrow_the_spread_of_those_drawn_again():
+    fresh = Point([1.0, 1.1, 0.9], [[0.8], [1.0, 1.1, 0.9]])
+    points = [fresh, *(Point([value], [[value]]) for value in (1.2, 5.0))]
+    near, far = verdicts(points, 0, smaller_is_better=True)[1:]
+    assert not near.is_worse and far.is_worse
+    q = studentized_range.ppf(0.95, 4, 2)
+    assert far.needed == pytest.approx(q / math.sqrt(2) * 0.1 * math.sqrt(1 + 1 / 3), rel=1e-6)
+
+
+def test_larger_may_be_better():
+    points = [Point([m, m + 0.01, m - 0.01], [[m, m + 0.01, m - 0.01]]) for m in (0.5, 0.9, 0.895)]
+    found = verdicts(points, 1, smaller_is_better=False)
+    assert [v.is_worse for v in found] == [True, False, False]
+    assert found[0].worse_by == pytest.approx(0.4)
+
+
+def test_a_worse_and_noisier_point_does_not_widen_the_bars_of_nearer_ones():
+    quiet = [Point([m, m + 0.1, m - 0.1], [[m, m + 0.1, m - 0.1]]) for m in (1.0, 2.0)]
+    loud = Point([90.0, 50.0, 130.0], [[90.0, 50.0, 130.0]])
+    alone = verdicts(quiet, 0, smaller_is_better=True)[1]
+    beside = verdicts([*quiet, loud], 0, smaller_is_better=True)[1]
+    assert alone.is_worse and beside.is_worse
+    assert beside.needed / alone.needed == pytest.approx(needed_errors(3, 4) / needed_errors(2, 4))
