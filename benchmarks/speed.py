@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ncsn.base.entry  # noqa: F401  tells OpenMP how threads wait, before torch loads it
 import plain
 import torch
 import ways

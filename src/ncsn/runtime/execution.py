@@ -77,6 +77,16 @@ def network_scores(
     return CompiledScores(score_fn, device)
 
 
+def callable_side_by_side(score_fn: ScoreFn, net: nn.Module, device: torch.device) -> bool:
+    """Returns whether several threads of a CPU may call a network's scores at the same time.
+
+    Compiled code is one for all threads and knows the largest batch so far; an exact score takes
+    memory by the number of images it is the score of.
+    """
+    has_weights = next(net.parameters(), None) is not None
+    return device.type == "cpu" and has_weights and not isinstance(score_fn, CompiledScores)
+
+
 def keep_first_layer_exact(net: nn.Module) -> None:
     """Takes the network's first convolution, `head`, out of any autocast.
 
