@@ -108,8 +108,8 @@ def our_training(
     net = placed(_net(size), device)
     task = training.Task(net, build_objective(params, sigmas), images, images, sigmas, {})
     state = training._State(task, params)
-    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP)
     threads = threads_for(flops_of(size)["train"], device)
+    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP, threads)
 
     def work() -> float:
         with computing_threads(threads):

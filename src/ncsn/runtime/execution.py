@@ -118,7 +118,10 @@ def compiling_pays(choice: str, device: torch.device, flops: float) -> bool:
 
 
 class Execution:
-    """A network as the device runs it in training: its function and its gradients."""
+    """A network as the device runs it in training: its function and its gradients.
+
+    `num_threads` are those of a CPU (see `threads`).
+    """
 
     def __init__(
         self,
@@ -127,6 +130,10 @@ class Execution:
         compile_choice: str,
         device: torch.device,
         flops: float,
+        num_threads: int = 1,
     ):
         self.score_fn = network_scores(net, device, precision, compile_choice, flops)
-        self.gradients = Gradients(net, keep_buffers=device.type == "cuda")
+        beside = callable_side_by_side(self.score_fn, net, device)
+        self.gradients = Gradients(
+            net, keep_buffers=device.type == "cuda", num_threads=num_threads if beside else 1
+        )

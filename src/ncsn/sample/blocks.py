@@ -146,7 +146,9 @@ def _threads_of_a_drawer(
     if not draw.flops_per_evaluation or not calls:
         return available
     images = block_size * len(calls[0])
-    return min(available, threads_for(draw.flops_per_evaluation * images, draw.kernel.sigmas.device))
+    return min(
+        available, threads_for(draw.flops_per_evaluation * images, draw.kernel.sigmas.device)
+    )
 
 
 class _Stopped(Exception):

@@ -103,12 +103,15 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         _resume(state, task, folder / CHECKPOINT)
     cut_back(folder, state.step)
     watch = Watcher(task, state.average, params, base, folder, flops, state.step)
-    execution = Execution(task.net, params.precision, base.compile, device, flops * num_images)
+    threads = threads_for(flops * params.batch_size, device)
+    execution = Execution(
+        task.net, params.precision, base.compile, device, flops * num_images, threads
+    )
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     saved_at = time.monotonic()
     with (
-        computing_threads(threads_for(flops * params.batch_size, device)),
+        computing_threads(threads),
         progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar,
         CheckpointWriter(folder / CHECKPOINT) as writer,
     ):
