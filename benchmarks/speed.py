@@ -25,7 +25,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ncsn.base.entry  # noqa: F401  tells OpenMP how threads wait, before torch loads it
+# first: it tells OpenMP how threads wait, and torch loads that
+import ncsn.base.entry  # noqa: F401
+
+# isort: split
 import plain
 import torch
 import ways

@@ -1,7 +1,7 @@
 """Memory that runs out: the same work in smaller parts, with a notice, instead of an end.
 
 Only torch.OutOfMemoryError counts, which GPUs raise. The results are those of the whole, up to the
-order of sums.
+order of sums. On a CPU parts of a training's batch go through the network side by side.
 """
 
 import sys
@@ -18,6 +18,7 @@ from ncsn.maths.types import Objective, ScoreFn
 from ncsn.runtime.compiled import CompiledScores, fall_back
 
 Result = TypeVar("Result")
+_Images = tuple[Tensor, Tensor, Tensor]  # as an objective takes them: x, level, z
 MAX_PARTS = 4  # each holds gradients of its own: 120 MB for the paper's network
 
 
@@ -141,7 +142,7 @@ class Gradients:
         pool: ThreadPoolExecutor,
         objective: Objective,
         score_fn: ScoreFn,
-        batch: tuple[Tensor, Tensor, Tensor],
+        batch: _Images,
     ) -> Tensor:
         """Gradients are added in the order of the parts, whichever thread is the first."""
         size, parameters = len(batch[0]), list(self.net.parameters())

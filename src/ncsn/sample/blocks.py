@@ -145,10 +145,8 @@ def _threads_of_a_drawer(
     available = max(1, torch.get_num_threads() // num_drawers)
     if not draw.flops_per_evaluation or not calls:
         return available
-    images = block_size * len(calls[0])
-    return min(
-        available, threads_for(draw.flops_per_evaluation * images, draw.kernel.sigmas.device)
-    )
+    flops = draw.flops_per_evaluation * block_size * len(calls[0])
+    return min(available, threads_for(flops, draw.kernel.sigmas.device))
 
 
 class _Stopped(Exception):

@@ -1,10 +1,10 @@
 """The training loop: one objective, one network, one log, resumable at any step.
 
 Step n draws from (seed, n) alone (see `batches`), so a run that was killed and resumed ends with
-the same bits as an unbroken one on the same CPU with the same number of threads (that of the
-machine, for a small network one, see `runtime.threads`); on a GPU with base.deterministic alone, else the
-last digits may differ. Between two lines of the log nothing waits for the device. The caller
-brings network, objective and images.
+the same bits as an unbroken one on the same CPU and number of threads, which a small network has
+one of anywhere (see `runtime.threads`); on a GPU with base.deterministic alone, else the last
+digits may differ. Between two lines of the log nothing waits for the device. The caller brings
+network, objective and images.
 """
 
 import time
