@@ -50,7 +50,7 @@ def test_the_batch_size_changes_nothing(tmp_path):
     assert np.array_equal(small.states, large.states)
 
 
-@pytest.mark.parametrize("max_batch_size", [1, 8, 1000])
+@pytest.mark.parametrize("max_batch_size", [8, 16, 1000])
 def test_threads_side_by_side_draw_the_same_bits(tmp_path, max_batch_size):
     names, sizes, gate = set(), set(), threading.Barrier(2, timeout=20)
 
@@ -67,9 +67,21 @@ def test_threads_side_by_side_draw_the_same_bits(tmp_path, max_batch_size):
         drawing = {"score": scores, "side_by_side": True, "max_batch_size": max_batch_size}
         beside = _drawn(tmp_path / "b", num_samples=18, **drawing)
         assert torch.get_num_threads() == 2
-    assert len(names) == 2 and max(sizes) <= max(4, max_batch_size // 2)
+    assert len(names) == 2 and max(sizes) <= max_batch_size // 2
     assert np.array_equal(alone.images, beside.images)
     assert np.array_equal(alone.states, beside.states)
+
+
+def test_memory_for_one_block_is_one_thread(tmp_path):
+    names = set()
+
+    def scores(x, level):
+        names.add(threading.current_thread().name)
+        return _score(x, level)
+
+    with computing_threads(2):
+        _drawn(tmp_path / "a", max_batch_size=4, score=scores, side_by_side=True)
+    assert names == {threading.current_thread().name}
 
 
 def test_an_error_in_one_thread_ends_the_others_and_finished_blocks_stay(tmp_path):
@@ -82,7 +94,7 @@ def test_an_error_in_one_thread_ends_the_others_and_finished_blocks_stay(tmp_pat
             raise ValueError("of one thread")
         return _score(x, level)
 
-    drawing = {"num_samples": 4000, "max_batch_size": 4, "side_by_side": True}
+    drawing = {"num_samples": 4000, "max_batch_size": 8, "side_by_side": True}
     with computing_threads(2), pytest.raises(ValueError, match="of one thread"):
         _drawn(tmp_path / "a", score=scores, **drawing)
     assert failed.is_set() and len(calls) < 300  # 13,000 evaluations of blocks were to do

@@ -99,7 +99,7 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
     Args:
         draw: what is drawn.
         params: the section sample.
-        max_batch_size: images at once in the network; at least one block for each thread.
+        max_batch_size: images at once in the network, all threads together; at least one block.
         folder: takes the finished blocks.
 
     Raises:
@@ -131,7 +131,7 @@ def _calls(missing: Sequence[int], at_once: int, draw: Draw) -> tuple[list[list[
     All threads together have `at_once` blocks in the network, and as many calls as each other.
     """
     available = torch.get_num_threads() if draw.side_by_side else 1
-    num_drawers = max(1, min(available, len(missing)))
+    num_drawers = max(1, min(available, len(missing), at_once))
     size = max(1, at_once // num_drawers)
     rounds = -(-len(missing) // (size * num_drawers))
     num_calls = min(len(missing), rounds * num_drawers)
