@@ -1,6 +1,7 @@
 """Samples do not depend on batch size, on how many are drawn, or on an interruption."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -84,24 +85,43 @@ def test_memory_for_one_block_is_one_thread(tmp_path):
     assert names == {threading.current_thread().name}
 
 
-def test_an_error_in_one_thread_ends_the_others_and_finished_blocks_stay(tmp_path):
-    calls, failed = [], threading.Event()
+def test_an_error_in_one_thread_ends_the_others_in_the_midst_of_their_blocks(tmp_path):
+    names, late, failed, gate = [], [], threading.Event(), threading.Barrier(2, timeout=20)
 
     def scores(x, level):
-        calls.append(1)
-        if len(calls) == 30:
-            failed.set()
-            raise ValueError("of one thread")
+        name = threading.current_thread().name
+        if name not in names:
+            names.append(name)
+            gate.wait()
+            if name == names[0]:
+                failed.set()
+                raise ValueError("of one thread")
+        if failed.is_set():
+            late.append(name)
+            time.sleep(0.1)
         return _score(x, level)
 
-    drawing = {"num_samples": 4000, "max_batch_size": 8, "side_by_side": True}
     with computing_threads(2), pytest.raises(ValueError, match="of one thread"):
-        _drawn(tmp_path / "a", score=scores, **drawing)
-    assert failed.is_set() and len(calls) < 300  # 13,000 evaluations of blocks were to do
-    finished = len(list((tmp_path / "a").glob("block_*.npz")))
-    assert 1 <= finished < 30
+        _drawn(tmp_path / "a", score=scores, max_batch_size=8, side_by_side=True)
+    assert len(late) < 8  # of the 13 evaluations of its block
+    assert not list((tmp_path / "a").glob("block_*.npz"))
+
+
+def test_a_draw_goes_on_side_by_side_after_an_interruption(tmp_path):
+    calls = []
+
+    def killed_later(x, level):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt
+        return _score(x, level)
+
+    drawing = {"num_samples": 40, "max_batch_size": 8, "side_by_side": True}
     with computing_threads(2):
-        resumed = _drawn(tmp_path / "a", num_samples=40, side_by_side=True)
+        with pytest.raises(KeyboardInterrupt):
+            _drawn(tmp_path / "a", score=killed_later, **drawing)
+        assert 1 <= len(list((tmp_path / "a").glob("block_*.npz"))) < 10
+        resumed = _drawn(tmp_path / "a", **drawing)
     assert np.array_equal(resumed.images, _drawn(tmp_path / "b", num_samples=40).images)
 
 
