@@ -19,21 +19,22 @@ NAMES = {"train": "training", "sample": "sampling", "evaluate": "reference and e
 
 
 def device_name(device: torch.device) -> str:
-    """Returns the name of the GPU, or of the processor."""
+    """Returns the name of the GPU; of the processor with the last of its instruction sets.
+
+    Clouds give one name to processors of several generations.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    found = re.search(r"model name\s*: (.+)", _cpu_info())
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    sets = _instruction_sets()
+    return f"{_processor()} ({sets[-1]})" if sets else _processor()
 
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Returns what a result must name: device, processor, instruction sets, threads, versions."""
-    flags = re.search(r"(?:flags|Features)\s*: (.+)", _cpu_info())
-    known = flags[1].split() if flags else []
     named = {
         "device": device_name(device),
-        "processor": device_name(torch.device("cpu")),
-        "instructions": [name for name in _INSTRUCTIONS if name in known],
+        "processor": _processor(),
+        "instructions": _instruction_sets(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -43,6 +44,17 @@ def machine(device: torch.device) -> dict[str, Any]:
         memory = torch.cuda.get_device_properties(device).total_memory
         named |= {"cuda": torch.version.cuda, "device_memory_mib": memory >> 20}
     return named
+
+
+def _processor() -> str:
+    found = re.search(r"model name\s*: (.+)", _cpu_info())
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def _instruction_sets() -> list[str]:
+    flags = re.search(r"(?:flags|Features)\s*: (.+)", _cpu_info())
+    known = flags[1].split() if flags else []
+    return [name for name in _INSTRUCTIONS if name in known]
 
 
 def _cpu_info() -> str:

@@ -25,6 +25,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+# first: it tells OpenMP how threads wait, and torch loads that
+import ncsn.base.entry  # noqa: F401
+
+# isort: split
 import plain
 import torch
 import ways

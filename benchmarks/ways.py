@@ -23,8 +23,9 @@ from ncsn.config.params import ModelParams, SampleParams, SamplerParams, TrainPa
 from ncsn.data.arrays import to_chw
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.runtime.cost import forward_flops, training_flops
-from ncsn.runtime.execution import Execution, network_scores, placed
+from ncsn.runtime.execution import Execution, callable_side_by_side, network_scores, placed
 from ncsn.runtime.memory import in_parts
+from ncsn.runtime.threads import computing_threads, threads_for
 from ncsn.sample.blocks import Draw, draw_samples
 from ncsn.train import loop as training
 
@@ -107,11 +108,13 @@ def our_training(
     net = placed(_net(size), device)
     task = training.Task(net, build_objective(params, sigmas), images, images, sigmas, {})
     state = training._State(task, params)
-    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP)
+    threads = threads_for(flops_of(size)["train"], device)
+    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP, threads)
 
     def work() -> float:
-        for _ in range(num_steps):
-            training._step(task, state, params, 1, execution)
+        with computing_threads(threads):
+            for _ in range(num_steps):
+                training._step(task, state, params, 1, execution)
         return num_steps
 
     return work
@@ -144,8 +147,17 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
     score_fn = network_scores(net, device, precision, compile_choice, LONG_RUN_FLOP)
     evaluations = evaluations_per_image(params, NUM_LEVELS)
     kernel = build_sampler(params, sigmas)
-    draw = Draw(kernel, in_parts(score_fn, "sampling"), size.image_shape, evaluations)
-    changes = {"num_samples": size.num_samples, "block_size": size.num_samples}
+    draw = Draw(
+        kernel,
+        in_parts(score_fn, "sampling"),
+        size.image_shape,
+        evaluations,
+        forward_flops(net, size.image_shape),
+        side_by_side=callable_side_by_side(score_fn, net, device),
+    )
+    # a CPU draws blocks side by side, and a whole draw has many
+    block_size = size.num_samples // (4 if device.type == "cpu" else 1)
+    changes = {"num_samples": size.num_samples, "block_size": block_size}
     wanted = SampleParams.model_validate(read_yaml(PARAMS)["sample"] | changes)
 
     def work() -> float:

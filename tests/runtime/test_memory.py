@@ -1,5 +1,7 @@
 """Work in parts that fit into memory gives what the whole would have given."""
 
+import threading
+
 import pytest
 import torch
 
@@ -48,6 +50,30 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(keep_buffers, capsys):
     torch.testing.assert_close(again, losses)
     for mine, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_threads", [2, 3, 9])
+def test_gradients_side_by_side_are_those_of_the_whole_batch_and_the_same_bits_again(num_threads):
+    whole, halves, seen = _net(), _net(), []
+
+    def objective(*batch):
+        seen.append((threading.current_thread().name, torch.get_num_threads()))
+        return denoising_score_matching(*batch, SIGMAS)
+
+    losses = Gradients(whole).compute(objective, whole, *_batch())
+    seen.clear()
+    gradients, first = Gradients(halves, num_threads=num_threads), None
+    for _ in range(3):
+        again = gradients.compute(objective, halves, *_batch())
+        found = [parameter.grad for parameter in halves.parameters()]
+        assert first is None or all(map(torch.equal, first, found))
+        first = found
+    assert len(seen) == 3 * min(num_threads, 4)
+    assert all(name.startswith("gradients") for name, _ in seen)
+    assert {threads for _, threads in seen} == {num_threads // min(num_threads, 4)}
+    torch.testing.assert_close(again, losses)
+    for mine, theirs in zip(found, whole.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_scores_in_parts_are_those_of_the_whole_batch(capsys):

@@ -1,13 +1,18 @@
 """Samples do not depend on batch size, on how many are drawn, or on an interruption."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
+import torch
 
 import ncsn.sample.blocks
 from ncsn.base.errors import UserError
 from ncsn.builders.sampler import build_sampler, evaluations_per_image
 from ncsn.config.params import SampleParams, SamplerParams
 from ncsn.maths.ladder import geometric_sigmas
+from ncsn.runtime.threads import computing_threads
 from ncsn.sample.blocks import Draw, draw_samples
 
 SIGMAS = geometric_sigmas(1.0, 0.05, 4)
@@ -21,12 +26,18 @@ def _score(x, level):
     return (0.5 - x) / (0.2**2 + SIGMAS[level].float().view(-1, 1, 1, 1) ** 2)
 
 
-def _drawn(folder, num_samples=10, max_batch_size=1000, score=_score, **changes):
+def _drawn(
+    folder, num_samples=10, max_batch_size=1000, score=_score, side_by_side=False, **changes
+):
     values = {"seed": 5, "block_size": 4, "num_trajectory_images": 2, "precision": "fp32"}
     values |= changes
     params = SampleParams(num_samples=num_samples, **values)
     draw = Draw(
-        build_sampler(SAMPLER, SIGMAS), score, (3, 5, 6), evaluations_per_image(SAMPLER, 4)
+        build_sampler(SAMPLER, SIGMAS),
+        score,
+        (3, 5, 6),
+        evaluations_per_image(SAMPLER, 4),
+        side_by_side=side_by_side,
     )
     folder.mkdir(exist_ok=True)
     return draw_samples(draw, params, max_batch_size, folder)
@@ -38,6 +49,78 @@ def test_the_batch_size_changes_nothing(tmp_path):
     assert small.images.shape == (10, 5, 6, 3) and small.images.dtype == np.uint8
     assert np.array_equal(small.images, large.images)
     assert np.array_equal(small.states, large.states)
+
+
+@pytest.mark.parametrize("max_batch_size", [8, 16, 1000])
+def test_threads_side_by_side_draw_the_same_bits(tmp_path, max_batch_size):
+    names, sizes, gate = set(), set(), threading.Barrier(2, timeout=20)
+
+    def scores(x, level):
+        if threading.current_thread().name not in names:
+            names.add(threading.current_thread().name)
+            gate.wait()  # passes when two threads are inside
+        sizes.add(len(x))
+        assert torch.get_num_threads() == 1 and torch.is_inference_mode_enabled()
+        return _score(x, level)
+
+    alone = _drawn(tmp_path / "a", num_samples=18)
+    with computing_threads(2):
+        drawing = {"score": scores, "side_by_side": True, "max_batch_size": max_batch_size}
+        beside = _drawn(tmp_path / "b", num_samples=18, **drawing)
+        assert torch.get_num_threads() == 2
+    assert len(names) == 2 and max(sizes) <= max_batch_size // 2
+    assert np.array_equal(alone.images, beside.images)
+    assert np.array_equal(alone.states, beside.states)
+
+
+def test_memory_for_one_block_is_one_thread(tmp_path):
+    names = set()
+
+    def scores(x, level):
+        names.add(threading.current_thread().name)
+        return _score(x, level)
+
+    with computing_threads(2):
+        _drawn(tmp_path / "a", max_batch_size=4, score=scores, side_by_side=True)
+    assert names == {threading.current_thread().name}
+
+
+def test_an_error_in_one_thread_ends_the_others_in_the_midst_of_their_blocks(tmp_path):
+    names, late, gate = [], [], threading.Barrier(2, timeout=20)
+
+    def scores(x, level):
+        name = threading.current_thread().name
+        if name not in names:
+            names.append(name)
+            gate.wait()
+            if name == names[0]:
+                raise ValueError("of one thread")
+        late.append(name)
+        time.sleep(0.1)
+        return _score(x, level)
+
+    with computing_threads(2), pytest.raises(ValueError, match="of one thread"):
+        _drawn(tmp_path / "a", score=scores, max_batch_size=8, side_by_side=True)
+    assert len(late) < 8  # of the 13 evaluations of its block
+    assert not list((tmp_path / "a").glob("block_*.npz"))
+
+
+def test_a_draw_goes_on_side_by_side_after_an_interruption(tmp_path):
+    calls = []
+
+    def killed_later(x, level):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt
+        return _score(x, level)
+
+    drawing = {"num_samples": 40, "max_batch_size": 8, "side_by_side": True}
+    with computing_threads(2):
+        with pytest.raises(KeyboardInterrupt):
+            _drawn(tmp_path / "a", score=killed_later, **drawing)
+        assert 1 <= len(list((tmp_path / "a").glob("block_*.npz"))) < 10
+        resumed = _drawn(tmp_path / "a", **drawing)
+    assert np.array_equal(resumed.images, _drawn(tmp_path / "b", num_samples=40).images)
 
 
 def test_image_i_is_the_same_however_many_are_drawn(tmp_path):

@@ -4,6 +4,10 @@
 outputs beside the next `dvc repro`. A stage therefore asks the kernel to be killed together with
 its parent. It does so when this module is imported, which scripts do before they import torch:
 that takes seconds, in which the parent may die.
+
+Threads of one computation wait for each other by spinning: on cores that other processes want too,
+this keeps the very thread from running that is waited for. They therefore spin only briefly, which
+OpenMP must be told before torch loads it; GOMP_SPINCOUNT or OMP_WAIT_POLICY of the user wins.
 """
 
 import ctypes
@@ -41,6 +45,7 @@ _ADVICE = {
     errno.EEXIST: _IN_THE_WAY,
 }
 _PR_SET_PDEATHSIG = 1
+SPIN_COUNT = "1000"  # of GNU OpenMP, whose own is 300,000: a fraction of a millisecond, then sleep
 # bound here: a process that has just been forked should call as little as it can
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
@@ -131,6 +136,13 @@ def _is_adopted() -> bool:
     return not any(word in command for word in (b"dvc", b"python"))
 
 
+def spin_briefly() -> None:
+    """Bounds the spinning of threads that wait, unless the user has said how they wait."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+
+
+spin_briefly()
 if "DVC_STAGE" in os.environ:
     die_with_parent(os.getppid())
     if _is_adopted():

@@ -77,6 +77,16 @@ def network_scores(
     return CompiledScores(score_fn, device)
 
 
+def callable_side_by_side(score_fn: ScoreFn, net: nn.Module, device: torch.device) -> bool:
+    """Returns whether several threads of a CPU may call a network's scores at the same time.
+
+    Compiled code is one for all threads and knows the largest batch so far; an exact score takes
+    memory by the number of images it is the score of.
+    """
+    has_weights = next(net.parameters(), None) is not None
+    return device.type == "cpu" and has_weights and not isinstance(score_fn, CompiledScores)
+
+
 def keep_first_layer_exact(net: nn.Module) -> None:
     """Takes the network's first convolution, `head`, out of any autocast.
 
@@ -108,7 +118,10 @@ def compiling_pays(choice: str, device: torch.device, flops: float) -> bool:
 
 
 class Execution:
-    """A network as the device runs it in training: its function and its gradients."""
+    """A network as the device runs it in training: its function and its gradients.
+
+    `num_threads` are those of a CPU (see `threads`).
+    """
 
     def __init__(
         self,
@@ -117,6 +130,10 @@ class Execution:
         compile_choice: str,
         device: torch.device,
         flops: float,
+        num_threads: int = 1,
     ):
         self.score_fn = network_scores(net, device, precision, compile_choice, flops)
-        self.gradients = Gradients(net, keep_buffers=device.type == "cuda")
+        beside = callable_side_by_side(self.score_fn, net, device)
+        self.gradients = Gradients(
+            net, keep_buffers=device.type == "cuda", num_threads=num_threads if beside else 1
+        )

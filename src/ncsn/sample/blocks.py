@@ -1,12 +1,17 @@
 """Drawing many images: blocks with their own generators, written as they are finished.
 
 Block b of `block_size` images draws all its noise from (seed, b). How many blocks go through the
-network at once, and on how many devices, changes nothing but speed; an interrupted draw goes on at
-the next block.
+network at once, in how many threads side by side, and on how many devices, changes nothing but
+speed; an interrupted draw goes on at the next block.
+
+On a CPU each thread draws blocks of its own, one operation after the other: threads that never
+wait for each other are as fast as the cores allow, and on cores that other processes use too.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +29,7 @@ from ncsn.data.arrays import to_hwc, to_uint8
 from ncsn.maths.samplers.annealing import Kernel, sample
 from ncsn.maths.types import ScoreFn
 from ncsn.runtime.cost import Forecast
+from ncsn.runtime.threads import computing_threads, threads_for
 
 MAX_TRAJECTORY_STATES = 12
 
@@ -44,13 +50,17 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Draw:
-    """What is drawn: chain and score, the images' shape (C, H, W), and the cost."""
+    """What is drawn: chain and score, the images' shape (C, H, W), and the cost.
+
+    With `side_by_side` several threads may call `score_fn` at once.
+    """
 
     kernel: Kernel
     score_fn: ScoreFn
     image_shape: tuple[int, int, int]
     evaluations_per_image: int
     flops_per_evaluation: int = 0  # 0 makes no forecast
+    side_by_side: bool = False
 
 
 class BlockNoise:
@@ -83,14 +93,13 @@ class BlockNoise:
         return torch.cat([part[:size] for part, size in zip(parts, self._sizes, strict=True)])
 
 
-@torch.inference_mode()
 def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: Path) -> Samples:
     """Draws `params.num_samples` images, going on after the blocks that `folder` already holds.
 
     Args:
         draw: what is drawn.
         params: the section sample.
-        max_batch_size: images at once in the network; at least one block.
+        max_batch_size: images at once in the network, all threads together; at least one block.
         folder: takes the finished blocks.
 
     Raises:
@@ -98,7 +107,6 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
     """
     sizes = _block_sizes(params)
     missing = [b for b in range(len(sizes)) if not _block_path(folder, b).exists()]
-    at_once = max(1, max_batch_size // params.block_size)
     total = params.num_samples * draw.evaluations_per_image
     initial = total - sum(sizes[b] for b in missing) * draw.evaluations_per_image
     forecast = Forecast(
@@ -108,47 +116,118 @@ def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: 
         draw.flops_per_evaluation,
         draw.kernel.sigmas.device,
     )
+    calls, num_drawers = _calls(missing, max_batch_size // params.block_size, draw)
     with progress_bar(total, "eval", initial=initial, label="sample") as bar:
-
-        def count(evaluations: int) -> None:
-            bar.update(evaluations)
-            forecast.update(evaluations)
-
-        for first in range(0, len(missing), at_once):
-            _draw_blocks(draw, params, missing[first : first + at_once], sizes, folder, count)
+        drawing = _Drawing(draw, params, sizes, folder, num_drawers, [bar.update, forecast.update])
+        threads = _threads_of_a_drawer(draw, params.block_size, calls, num_drawers)
+        with computing_threads(threads):
+            drawing.all(calls)
     return _collected(folder, sizes, draw.image_shape)
 
 
-def _draw_blocks(
-    draw: Draw,
-    params: SampleParams,
-    blocks: Sequence[int],
-    sizes: Sequence[int],
-    folder: Path,
-    count: Callable[[int], None],
-) -> None:
-    """Draws some blocks together and writes each to its own file; the path goes with block 0."""
-    begin, block_sizes = time.perf_counter(), [sizes[block] for block in blocks]
-    noise = BlockNoise(blocks, block_sizes, params, draw)
-    x = noise.start()
-    path = _Path(draw, params, x) if 0 in blocks else None
+def _calls(missing: Sequence[int], at_once: int, draw: Draw) -> tuple[list[list[int]], int]:
+    """Which blocks go through the network together, and how many threads draw side by side.
 
-    def counted(state: Tensor, level: Tensor) -> Tensor:
-        score = draw.score_fn(state, level)
-        count(len(state))
+    All threads together have `at_once` blocks in the network, and as many calls as each other.
+    """
+    available = torch.get_num_threads() if draw.side_by_side else 1
+    num_drawers = max(1, min(available, len(missing), at_once))
+    size = max(1, at_once // num_drawers)
+    rounds = -(-len(missing) // (size * num_drawers))
+    num_calls = min(len(missing), rounds * num_drawers)
+    parts = np.array_split(np.array(missing), num_calls) if missing else []
+    return [part.tolist() for part in parts], num_drawers
+
+
+def _threads_of_a_drawer(
+    draw: Draw, block_size: int, calls: Sequence[Sequence[int]], num_drawers: int
+) -> int:
+    available = max(1, torch.get_num_threads() // num_drawers)
+    if not draw.flops_per_evaluation or not calls:
+        return available
+    flops = draw.flops_per_evaluation * block_size * len(calls[0])
+    return min(available, threads_for(flops, draw.kernel.sigmas.device))
+
+
+class _Stopped(Exception):
+    """Another thread has failed, or the user has ended the work."""
+
+
+class _Drawing:
+    """Draws blocks, each to a file of its own, in one thread or several side by side.
+
+    Args:
+        draw: what is drawn.
+        params: the section sample.
+        sizes: images of each block.
+        folder: takes the finished blocks.
+        num_drawers: threads.
+        counters: are told how many images went through the network.
+    """
+
+    def __init__(
+        self,
+        draw: Draw,
+        params: SampleParams,
+        sizes: Sequence[int],
+        folder: Path,
+        num_drawers: int,
+        counters: Sequence[Callable[[int], object]],
+    ):
+        self.draw, self.params, self.sizes, self.folder = draw, params, sizes, folder
+        self.num_drawers, self.counters = num_drawers, counters
+        self.lock, self.stopped = threading.Lock(), False
+
+    def all(self, calls: Sequence[Sequence[int]]) -> None:
+        """Draws everything; the first error ends all threads at their next evaluation."""
+        if self.num_drawers == 1:
+            for blocks in calls:
+                self.blocks(blocks)
+            return
+        # a thread of its own starts with OpenMP's number of threads, not with that of its maker
+        start, threads = torch.set_num_threads, torch.get_num_threads()
+        with ThreadPoolExecutor(self.num_drawers, "draw", start, (threads,)) as pool:
+            futures = [pool.submit(self.blocks, blocks) for blocks in calls]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                self.stopped = not all(future.done() for future in futures)
+                pool.shutdown(cancel_futures=True)
+        errors = [future.exception() for future in futures if not future.cancelled()]
+        for error in errors:
+            if error is not None and not isinstance(error, _Stopped):
+                raise error
+
+    @torch.inference_mode()
+    def blocks(self, blocks: Sequence[int]) -> None:
+        """Draws some blocks together and writes each to its file; the path goes with block 0."""
+        draw, params = self.draw, self.params
+        begin, sizes = time.perf_counter(), [self.sizes[block] for block in blocks]
+        noise = BlockNoise(blocks, sizes, params, draw)
+        x = noise.start()
+        path = _Path(draw, params, x) if 0 in blocks else None
+        x = sample(draw.kernel, self._score, x, noise, path.record if path else None)
+        if not bool(torch.isfinite(x).all()):
+            raise Diverged(
+                f"sampling diverged in block {blocks[0]}: pixel values are not finite. "
+                "Lower sampler.epsilon in params.yaml (it must stay well below 4 * sigma_min^2)"
+            )
+        parts = to_uint8(x).cpu().split(sizes)
+        # threads side by side share the time that passes
+        seconds = np.array((time.perf_counter() - begin) / len(blocks) / self.num_drawers)
+        for block, part in zip(blocks, parts, strict=True):
+            states = path.arrays() if path and block == 0 else {}
+            images = to_hwc(part)
+            write_npz(_block_path(self.folder, block), images=images, seconds=seconds, **states)
+
+    def _score(self, state: Tensor, level: Tensor) -> Tensor:
+        if self.stopped:
+            raise _Stopped
+        score = self.draw.score_fn(state, level)
+        with self.lock:
+            for counter in self.counters:
+                counter(len(state))
         return score
-
-    x = sample(draw.kernel, counted, x, noise, path.record if path else None)
-    if not bool(torch.isfinite(x).all()):
-        raise Diverged(
-            f"sampling diverged in block {blocks[0]}: pixel values are not finite. "
-            "Lower sampler.epsilon in params.yaml (it must stay well below 4 * sigma_min^2)"
-        )
-    parts = to_uint8(x).cpu().split(block_sizes)
-    seconds = np.array((time.perf_counter() - begin) / len(blocks))
-    for block, part in zip(blocks, parts, strict=True):
-        states = path.arrays() if path and block == 0 else {}
-        write_npz(_block_path(folder, block), images=to_hwc(part), seconds=seconds, **states)
 
 
 class _Path:

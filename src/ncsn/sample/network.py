@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ncsn.builders.sampler import build_sampler, evaluations_per_image
 from ncsn.config.params import Params, SampleParams
 from ncsn.runtime.cost import forward_flops
-from ncsn.runtime.execution import network_scores, placed
+from ncsn.runtime.execution import callable_side_by_side, network_scores, placed
 from ncsn.runtime.memory import in_parts
 from ncsn.sample.blocks import Draw, Samples
 from ncsn.sample.illustrations import Scene, images_drawn
@@ -36,7 +36,14 @@ def network_draw(
     to_do = flops * evaluations * params.sample.num_samples
     scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
     kernel = build_sampler(params.sampler, sigmas)
-    return Draw(kernel, in_parts(scores, "sampling"), image_shape, evaluations, flops)
+    return Draw(
+        kernel,
+        in_parts(scores, "sampling"),
+        image_shape,
+        evaluations,
+        flops,
+        side_by_side=callable_side_by_side(scores, net, device),
+    )
 
 
 def network_scene(

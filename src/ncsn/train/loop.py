@@ -1,9 +1,10 @@
 """The training loop: one objective, one network, one log, resumable at any step.
 
 Step n draws from (seed, n) alone (see `batches`), so a run that was killed and resumed ends with
-the same bits as an unbroken one on the same CPU; on a GPU with base.deterministic alone, else the
-last digits may differ. Between two lines of the log nothing waits for the device. The caller
-brings network, objective and images.
+the same bits as an unbroken one on the same CPU and number of threads, which a small network has
+one of anywhere (see `runtime.threads`); on a GPU with base.deterministic alone, else the last
+digits may differ. Between two lines of the log nothing waits for the device. The caller brings
+network, objective and images.
 """
 
 import time
@@ -20,6 +21,7 @@ from ncsn.maths.ema import WeightAverage
 from ncsn.maths.ladder import ladder_index
 from ncsn.runtime.cost import Forecast, write_training_cost
 from ncsn.runtime.execution import Execution
+from ncsn.runtime.threads import computing_threads, threads_for
 from ncsn.train.batches import draw_batch
 from ncsn.train.checkpoint import MAKER, Checkpoint, load_checkpoint
 from ncsn.train.log import LOG, LossWindow, append_row, cut_back
@@ -104,11 +106,15 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         _resume(state, task, folder / CHECKPOINT)
     cut_back(folder, state.step)
     watch = Watcher(task, state.average, params, base, folder, flops, state.step)
-    execution = Execution(task.net, params.precision, base.compile, device, flops * num_images)
+    threads = threads_for(flops * params.batch_size, device)
+    execution = Execution(
+        task.net, params.precision, base.compile, device, flops * num_images, threads
+    )
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     saved_at = time.monotonic()
     with (
+        computing_threads(threads),
         progress_bar(params.num_steps, "step", initial=state.step, label="train") as bar,
         CheckpointWriter(folder / CHECKPOINT) as writer,
     ):

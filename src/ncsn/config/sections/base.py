@@ -32,4 +32,6 @@ class BaseParams(Section):
     """Whether a GPU takes algorithms that give the same bits each time, and so resumes a training
     with the bits of an unbroken one; slower, and `compile: auto` then compiles nothing. Where
     torch has no such algorithm the stage ends with torch's error. Without it results of a GPU
-    differ by rounding alone. A CPU gives the same bits in any case."""
+    differ by rounding alone. A CPU gives the same bits in any case, a training those of its number
+    of threads: one for a network as small as the default's, else those of the machine or
+    OMP_NUM_THREADS."""
