@@ -121,12 +121,13 @@ def test_an_unstable_step_is_a_notice_and_no_error(params_file, capsys):
 @pytest.mark.slow
 def test_prepare_tells_it_and_leaves_nothing(params_file):
     write_values({"evaluate.kid_subset_size": 400}, params_file)
+    (params_file.parent / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
     command = [sys.executable, str(ROOT / "pipeline" / "prepare.py")]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 2
     assert "evaluate.kid_subset_size (value 400): must be at most 359" in done.stderr
-    assert os.listdir(params_file.parent) == ["params.yaml"]
+    assert sorted(os.listdir(params_file.parent)) == ["dvc.yaml", "params.yaml"]
 
 
 @pytest.mark.parametrize("name", ["prepare", "reference", "train"])
