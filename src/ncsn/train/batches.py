@@ -42,7 +42,7 @@ def draw_batch(
     Args:
         images: all training images, uint8, shape (N, C, H, W).
         num_levels: of the ladder.
-        batch_size: images a step.
+        batch_size: images per step.
         seed: names the training.
         step: from 0.
         uniform_dequantisation: (k + u) / 256 with u uniform in [0, 1), as the paper; else k / 255.
