@@ -101,6 +101,23 @@ def test_images_keep_the_order_of_their_source(data_params: Any, tmp_path: Path)
         assert len(numbers) == count and numbers == sorted(numbers)
 
 
+def test_labels_of_images_that_are_not_drawn_do_not_count(
+    data_params: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.npz"
+    images, numbers = np.zeros((60, 8, 8), np.uint8), np.arange(60)
+    images[:, 0, 0] = numbers
+    test = {"x_test": images, "y_test": numbers % 2}
+    few = data_params(name="npz", path=str(path), num_train=20)
+    np.savez(path, x_train=images, y_train=numbers, **test)
+    drawn = prepare(few, 1, None).train.labels
+    labels = np.where(np.isin(numbers, drawn), numbers % 2, -1)
+    np.savez(path, x_train=images, y_train=labels, **test)
+    assert len(prepare(few, 1, "classifier").train.images) == 20
+    with pytest.raises(UserError, match="labels"):
+        prepare(data_params(name="npz", path=str(path)), 1, "classifier")
+
+
 def test_splits_of_an_npz_must_agree(data_params: Any, tmp_path: Path) -> None:
     np.savez(
         tmp_path / "a.npz", train=np.zeros((3, 8, 8), np.uint8), test=np.ones((3, 9, 9), "u1")
