@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.files import write_json, write_jsonl, write_npz
 from ncsn.builders.score_net import build_score_net, build_sigmas
 from ncsn.builders.training_noise import training_noise
@@ -70,7 +71,11 @@ def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float
 def _write_training(params: ProjectParams, noise: dict[str, Any]) -> None:
     paths, sigmas = params.paths, build_sigmas(params.noise)
     rows = [
-        {"step": 10 * n, keys.TRAIN_LOSS: 9.0 / n, keys.level_key(keys.TRAIN_LOSS, n): 1.0}
+        {
+            "step": 10 * n,
+            training_names.TRAIN_LOSS: 9.0 / n,
+            training_names.level_key(training_names.TRAIN_LOSS, n): 1.0,
+        }
         for n in range(1, 9)
     ]
     write_jsonl(paths.train_log, rows)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import RECIPE
+from tiny_training import BASE, RECIPE
 from torch import Tensor, nn
 
 import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.base.files import read_json, read_jsonl
-from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS, level_key
 from ncsn.base.rng import generator
+from ncsn.base.training_names import TRAIN_LOSS, VAL_LOSS, level_key
 from ncsn.builders.objective import build_objective
-from ncsn.config.params import BaseParams, TrainParams
+from ncsn.config.params import TrainParams
 from ncsn.maths.ema import power_of_length
 from ncsn.maths.exact_score import DataScore
 from ncsn.maths.ladder import geometric_sigmas
@@ -29,14 +29,6 @@ from ncsn.train.watching import validation_losses
 
 SIGMAS = geometric_sigmas(1.0, 0.1, 3)
 SHAPE = (1, 8, 8)
-BASE = BaseParams(
-    seed=3,
-    device="cpu",
-    checkpoint_every_sec=1e7,
-    max_batch_size=64,
-    compile="never",
-    deterministic=False,
-)
 
 
 class Factors(nn.Module):

@@ -63,3 +63,10 @@ def task_of(params: TrainParams, sigma_range: tuple[float, float] | None = None)
     described = {"noise": NOISE, "model": model.model_dump(), "train": params.model_dump()}
     objective = build_objective(params, sigmas)
     return Task(net, objective, images, images[:6], sigmas, described, sigma_range)
+
+
+def batch_of(count: int = 20) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random images (B, 1, 8, 8), levels below ten (B,), and noise, as an objective takes them."""
+    draws, shape = generator("batch"), (count, 1, 8, 8)
+    x, z = torch.rand(shape, generator=draws), torch.randn(shape, generator=draws)
+    return x, torch.arange(count) % 10, z

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import ProjectParams, checked_params
 from ncsn.config.paths import load_paths
@@ -47,12 +48,17 @@ def training_log(
         fade = np.exp(-step / (num_steps / 5))
         levels = least + (half_dim - least) * fade
         noisy = levels * rng.normal(1, 0.06, len(sigmas))
-        line = {"step": step, keys.TRAIN_LOSS: noisy.mean()}
-        line |= {keys.level_key(keys.TRAIN_LOSS, i): v for i, v in enumerate(noisy)}
+        line = {"step": step, training_names.TRAIN_LOSS: noisy.mean()}
+        line |= {
+            training_names.level_key(training_names.TRAIN_LOSS, i): v for i, v in enumerate(noisy)
+        }
         log.append({name: float(value) for name, value in line.items()} | {"step": step})
         if validated and step % 250 == 0:
-            line = {keys.VAL_LOSS: levels.mean()}
-            line |= {keys.level_key(keys.VAL_LOSS, i): v for i, v in enumerate(levels)}
+            line = {training_names.VAL_LOSS: levels.mean()}
+            line |= {
+                training_names.level_key(training_names.VAL_LOSS, i): v
+                for i, v in enumerate(levels)
+            }
             log.append({"step": step} | {name: float(value) for name, value in line.items()})
     return log
 

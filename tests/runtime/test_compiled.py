@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from tiny_training import batch_of
 
 from ncsn.base.errors import UserError
-from ncsn.base.rng import generator
 from ncsn.builders.score_net import build_score_net
 from ncsn.config.params import ModelParams
 from ncsn.maths.ladder import geometric_sigmas
@@ -54,12 +54,6 @@ def _net():
     return build_score_net(ModelParams(name="ncsn", base_channels=4), SIGMAS, (1, 8, 8), seed=1)
 
 
-def _batch(count=20):
-    draws, shape = generator("batch"), (count, 1, 8, 8)
-    x, z = torch.rand(shape, generator=draws), torch.randn(shape, generator=draws)
-    return x, torch.arange(count) % 10, z
-
-
 def _objective(*batch):
     return denoising_score_matching(*batch, SIGMAS)
 
@@ -73,12 +67,12 @@ def test_a_failure_inside_backward_falls_back_once_with_the_same_gradients(
     monkeypatch, capsys, keep_buffers
 ):
     whole, net = _net(), _net()
-    losses = Gradients(whole).compute(_objective, whole, *_batch())
+    losses = Gradients(whole).compute(_objective, whole, *batch_of())
     graphs = _Graphs(monkeypatch, backward=RuntimeError("capture failed\nand more"))
     scores = CompiledScores(net, CPU)
     gradients = Gradients(net, keep_buffers=keep_buffers)
     for _ in range(2):
-        assert torch.equal(gradients.compute(_objective, scores, *_batch()), losses)
+        assert torch.equal(gradients.compute(_objective, scores, *batch_of()), losses)
         assert torch.equal(_gradients(net), _gradients(whole))
     assert graphs.sizes == [20] and graphs.resets == 1 and not scores.is_compiled
     told = capsys.readouterr().err
@@ -89,7 +83,7 @@ def test_a_mistake_of_ours_inside_backward_is_not_taken_for_the_compiler_s():
     net = _net()
     with pytest.raises(RuntimeError, match="ours"):
         Gradients(net).compute(
-            lambda *batch: _Fails.apply(_objective(*batch), RuntimeError("ours")), net, *_batch()
+            lambda *batch: _Fails.apply(_objective(*batch), RuntimeError("ours")), net, *batch_of()
         )
 
 
@@ -99,7 +93,7 @@ def test_memory_that_ends_under_graphs_resets_them_before_the_batch_is_halved(
     monkeypatch, capsys, place, wrapped
 ):
     whole, net, seen = _net(), _net(), []
-    losses = Gradients(whole).compute(_objective, whole, *_batch())
+    losses = Gradients(whole).compute(_objective, whole, *batch_of())
 
     def out_of_memory(x):
         seen.append((len(x), graphs.resets))
@@ -114,7 +108,7 @@ def test_memory_that_ends_under_graphs_resets_them_before_the_batch_is_halved(
         tight = place == "backward" and len(found) > 10
         return _Fails.apply(found, error) if tight else found
 
-    found = Gradients(net).compute(objective, scores, *_batch())
+    found = Gradients(net).compute(objective, scores, *batch_of())
     assert seen == [(20, 0), (10, 1), (10, 1)] and scores.is_compiled
     torch.testing.assert_close(found, losses)
     torch.testing.assert_close(_gradients(net), _gradients(whole), rtol=1e-4, atol=1e-5)
@@ -141,7 +135,7 @@ def test_scores_in_parts_of_a_compiled_function_reset_its_graphs_too(monkeypatch
             raise torch.OutOfMemoryError("out of memory")
 
     graphs = _Graphs(monkeypatch, forward=out_of_memory)
-    x, level, _ = _batch()
+    x, level, _ = batch_of()
     scores = in_parts(CompiledScores(lambda x, level: 2 * x, CPU), "sampling")
     assert torch.equal(scores(x, level), 2 * x)
     assert graphs.sizes == [20, 10, 5, 5, 5, 5] and graphs.resets == 2
@@ -152,7 +146,7 @@ def test_scores_in_parts_of_a_compiled_function_reset_its_graphs_too(monkeypatch
 
 def test_a_smaller_batch_is_filled_up_not_compiled_anew(monkeypatch):
     graphs, net = _Graphs(monkeypatch), _net()
-    scores, (x, level, z) = CompiledScores(net, CPU), _batch(7)
+    scores, (x, level, z) = CompiledScores(net, CPU), batch_of(7)
     for count in (7, 3, 7, 1):
         with torch.no_grad():
             found = scores(x[:count], level[:count])
@@ -184,7 +178,7 @@ def test_one_real_compilation_serves_all_batch_sizes():
     counter, net = CompileCounter(), _net()
     scores = CompiledScores(net, CPU)
     scores._fast = torch.compile(net, backend=counter, dynamic=False)
-    x, level, _ = _batch(7)
+    x, level, _ = batch_of(7)
     with torch.no_grad():
         for count in (7, 3, 7, 1):
             scores(x[:count], level[:count])

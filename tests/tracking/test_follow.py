@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ncsn.base.metric_names import STEPS_PER_SEC
+from ncsn.base.training_names import STEPS_PER_SEC
 from ncsn.config.params import load_params
 from ncsn.tracking.configuration import present_run
 from ncsn.tracking.follow import follow

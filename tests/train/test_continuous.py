@@ -12,8 +12,8 @@ import ncsn.train.loop
 import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.base.errors import UserError
-from ncsn.base.metric_names import VAL_LOSS, level_key
 from ncsn.base.rng import generator
+from ncsn.base.training_names import VAL_LOSS, level_key
 from ncsn.builders.objective import build_objective
 from ncsn.builders.score_net import build_score_net, build_trained_net, trained_sigmas
 from ncsn.config.params import BaseParams, ModelParams, TrainParams

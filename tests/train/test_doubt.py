@@ -8,8 +8,8 @@ import ncsn.train.doubt
 import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.base.files import read_jsonl
-from ncsn.base.metric_names import TRAIN_LOSS, VAL_LOSS
 from ncsn.base.rng import generator
+from ncsn.base.training_names import TRAIN_LOSS, VAL_LOSS
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.maths.losses import denoising_score_matching
 from ncsn.maths.zero_score import zero_score_loss

@@ -10,12 +10,6 @@ does not count as a change of what was trained.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from ncsn.base.training_names import STEPS_PER_SEC as STEPS_PER_SEC
-from ncsn.base.training_names import TRAIN_LOSS as TRAIN_LOSS
-from ncsn.base.training_names import VAL_LOSS as VAL_LOSS
-from ncsn.base.training_names import VAL_PIXEL_FRECHET as VAL_PIXEL_FRECHET
-from ncsn.base.training_names import level_key as level_key
-
 FID = "eval/fid"
 FID_NUM_SAMPLES = "eval/fid_num_samples"
 KID_MEAN = "eval/kid_mean"

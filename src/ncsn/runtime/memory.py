@@ -86,7 +86,7 @@ class Gradients:
         keep_buffers: gradients stay where they are, filled with zeros. CUDA graphs ask for it:
             gradients that they make lie in memory that the next replay overwrites.
         num_threads: of a CPU. Up to MAX_PARTS of them have a part of the batch each, and wait
-            for each other once a step instead of at the end of every operation.
+            for each other once per step instead of at the end of every operation.
     """
 
     def __init__(self, net: nn.Module, *, keep_buffers: bool = False, num_threads: int = 1):
@@ -108,7 +108,7 @@ class Gradients:
         """Returns the losses, shape (B,); the gradients of their mean lie in the parameters.
 
         Args:
-            objective: maps (score_fn, x, level, z) to one loss an image.
+            objective: maps (score_fn, x, level, z) to one loss per image.
             score_fn: the network.
             x: clean images, shape (B, C, H, W).
             level: noise levels, shape (B,).
@@ -117,7 +117,6 @@ class Gradients:
         Raises:
             UserError: not even one image fits into memory.
         """
-
         if self.pool is not None:
             return self._side_by_side(self.pool, objective, score_fn, (x, level, z))
 

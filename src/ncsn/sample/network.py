@@ -1,17 +1,28 @@
 """What is drawn with a trained network, and what the stage `sample` says of its cost."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ncsn.builders.sampler import build_sampler, evaluations_per_image
 from ncsn.config.params import Params, SampleParams
+from ncsn.maths.types import ScoreFn
 from ncsn.runtime.cost import forward_flops
 from ncsn.runtime.execution import callable_side_by_side, network_scores, placed
 from ncsn.runtime.memory import in_parts
 from ncsn.sample.blocks import Draw, Samples
 from ncsn.sample.illustrations import Scene, images_drawn
+
+
+class _PlacedScores(NamedTuple):
+    """A network's scores on a device, and what a chain with them costs."""
+
+    score_fn: ScoreFn
+    sigmas: Tensor
+    evaluations_per_image: int
+    flops_per_evaluation: int
+    side_by_side: bool
 
 
 def network_draw(
@@ -30,19 +41,15 @@ def network_draw(
         params: with the sections base, sampler and sample.
         device: where the network runs.
     """
-    net, sigmas = placed(net, device), sigmas.to(device)
-    evaluations = evaluations_per_image(params.sampler, len(sigmas))
-    flops = forward_flops(net, image_shape)
-    to_do = flops * evaluations * params.sample.num_samples
-    scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
-    kernel = build_sampler(params.sampler, sigmas)
+    num_images = params.sample.num_samples
+    placed_scores = _placed_scores(net, sigmas, image_shape, params, device, num_images)
     return Draw(
-        kernel,
-        in_parts(scores, "sampling"),
+        build_sampler(params.sampler, placed_scores.sigmas),
+        in_parts(placed_scores.score_fn, "sampling"),
         image_shape,
-        evaluations,
-        flops,
-        side_by_side=callable_side_by_side(scores, net, device),
+        placed_scores.evaluations_per_image,
+        placed_scores.flops_per_evaluation,
+        side_by_side=placed_scores.side_by_side,
     )
 
 
@@ -53,27 +60,33 @@ def network_scene(
     params: Params,
     device: torch.device,
 ) -> Scene:
-    """Returns what the illustrations need, with a network's scores as `network_draw` runs them.
-
-    Args:
-        net: a trained network, or an exact score.
-        sigmas: the ladder, shape (L,).
-        image_shape: (C, H, W).
-        params: with the sections base, sampler, sample and illustrate.
-        device: where the network runs.
-    """
-    net, sigmas = placed(net, device), sigmas.to(device)
-    evaluations = evaluations_per_image(params.sampler, len(sigmas))
-    to_do = forward_flops(net, image_shape) * evaluations * images_drawn(params.illustrate)
-    scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
+    """Returns what the illustrations need; arguments as in `network_draw`, and `illustrate`."""
+    num_images = images_drawn(params.illustrate)
+    placed_scores = _placed_scores(net, sigmas, image_shape, params, device, num_images)
     return Scene(
-        in_parts(scores, "illustrations"),
-        sigmas,
+        in_parts(placed_scores.score_fn, "illustrations"),
+        placed_scores.sigmas,
         image_shape,
         params.sampler,
         params.sample,
         params.base.max_batch_size,
     )
+
+
+def _placed_scores(
+    net: nn.Module,
+    sigmas: Tensor,
+    image_shape: tuple[int, int, int],
+    params: Params,
+    device: torch.device,
+    num_images: int,
+) -> _PlacedScores:
+    net, evaluations = placed(net, device), evaluations_per_image(params.sampler, len(sigmas))
+    flops = forward_flops(net, image_shape)
+    to_do = flops * evaluations * num_images
+    scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
+    beside = callable_side_by_side(scores, net, device)
+    return _PlacedScores(scores, sigmas.to(device), evaluations, flops, beside)
 
 
 def sample_summary(samples: Samples, draw: Draw, params: SampleParams) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.files import read_npz
 from ncsn.base.records import read_log
 from ncsn.base.trial_record import TrialRecord
@@ -32,7 +33,7 @@ from ncsn.tracking.store import Store, open_store, store_lock
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
 NUM_COMPARED = 10  # MLflow's compare page is slow with more
-_CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS)
+_CURVES = (training_names.TRAIN_LOSS, training_names.VAL_LOSS)
 _PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
 _BATCH = 1000  # MLflow's limit of metrics per request

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.chart_style import png_bytes
 from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
@@ -20,7 +20,10 @@ NONE = pd.DataFrame({"step": [], "loss": []})
 
 def test_the_training_chart_holds_the_logged_values(make_results: Results) -> None:
     log = make_results().log
-    training, validation = loss_curve(log, keys.TRAIN_LOSS), loss_curve(log, keys.VAL_LOSS)
+    training, validation = (
+        loss_curve(log, training_names.TRAIN_LOSS),
+        loss_curve(log, training_names.VAL_LOSS),
+    )
     axes = plot_training(training, validation, 32.0).axes[0]
     raw, mean, held_out, zero = axes.lines
     np.testing.assert_array_equal(raw.get_ydata(), training["loss"])
@@ -45,7 +48,7 @@ def test_least_reachable_losses_are_reference_lines(make_results: Results) -> No
     low, high = np.array(right.collections[-1].get_segments())[..., 1].T
     np.testing.assert_allclose((high - low) / 2, least["standard_error"])
     assert right.get_ylim() == plain.get_ylim()
-    training = loss_curve(results.log, keys.TRAIN_LOSS)
+    training = loss_curve(results.log, training_names.TRAIN_LOSS)
     dotted = plot_training(training, NONE, None, 3.25).axes[0].lines[-1]
     assert dotted.get_linestyle() == ":" and set(dotted.get_ydata()) == {3.25}
 
@@ -53,13 +56,13 @@ def test_least_reachable_losses_are_reference_lines(make_results: Results) -> No
 def test_a_least_loss_of_zero_does_not_stretch_a_log_axis() -> None:
     table = pd.DataFrame({"step": 1, "level": [0, 1], "sigma": [1.0, 0.01], "loss": [1.0, 90.0]})
     least = pd.DataFrame({"sigma": [1.0, 0.01], "loss": [0.5, 0.0], "standard_error": 0.0})
-    right = plot_level_losses(LevelLosses(table, keys.VAL_LOSS), None, least).axes[1]
+    right = plot_level_losses(LevelLosses(table, training_names.VAL_LOSS), None, least).axes[1]
     assert right.get_yscale() == "log" and right.get_ylim()[0] > 0.1
     assert png_bytes(right.figure)
 
 
 def test_a_training_without_validation_and_zero_line_has_two_curves(make_results: Results) -> None:
-    training = loss_curve(make_results().log, keys.TRAIN_LOSS)
+    training = loss_curve(make_results().log, training_names.TRAIN_LOSS)
     assert len(plot_training(training, NONE, None).axes[0].lines) == 2
 
 
@@ -86,7 +89,7 @@ def test_one_colour_scale_serves_both_panels(make_results: Results, num_levels: 
 
 
 def test_a_chart_is_the_same_bytes_under_other_settings(make_results: Results) -> None:
-    training = loss_curve(make_results().log, keys.TRAIN_LOSS)
+    training = loss_curve(make_results().log, training_names.TRAIN_LOSS)
     first = png_bytes(plot_training(training, NONE, 32.0))
     with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "savefig.dpi": 30}):
         again = png_bytes(plot_training(training, NONE, 32.0))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.config.params import ProjectParams, checked_params
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.page import configuration, cost, share_notes
@@ -309,9 +310,10 @@ def test_a_training_that_stays_where_a_zero_score_is_is_noticed_above_the_number
     results = make_results()
     assert "Notice:" not in written(results, params).text
     stuck = [
-        row | {keys.TRAIN_LOSS: 32.0} if keys.TRAIN_LOSS in row else row for row in results.log
+        row | {training_names.TRAIN_LOSS: 32.0} if training_names.TRAIN_LOSS in row else row
+        for row in results.log
     ]
     text = written(replace(results, log=stuck), params).text
     assert text.index("at step 1,500, not below the 32 of a") < text.index("Network evaluations")
-    recovered = [*stuck, {"step": 1550, keys.TRAIN_LOSS: 20.0}]
+    recovered = [*stuck, {"step": 1550, training_names.TRAIN_LOSS: 20.0}]
     assert "Notice:" not in written(replace(results, log=recovered), params).text

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.tables import (
@@ -27,7 +28,10 @@ TEN_LEVELS = geometric_sigmas(1.0, 0.01, 10).tolist()
 
 def test_curves_keep_training_and_validation_apart(make_results: Results) -> None:
     log = make_results().log
-    training, validation = loss_curve(log, keys.TRAIN_LOSS), loss_curve(log, keys.VAL_LOSS)
+    training, validation = (
+        loss_curve(log, training_names.TRAIN_LOSS),
+        loss_curve(log, training_names.VAL_LOSS),
+    )
     assert list(training["step"]) == list(range(50, 1501, 50))
     assert list(validation["step"]) == list(range(250, 1501, 250))
 
@@ -53,17 +57,20 @@ def test_levels_meet_the_sigmas_of_the_ladder(make_results: Results, num_levels:
     ladder = geometric_sigmas(sigma_max, 0.01, num_levels)
     log = make_results(num_levels=num_levels, sigma_max=sigma_max, num_steps=500).log
     losses = level_losses(log, ladder.tolist())
-    assert losses is not None and losses.key == keys.VAL_LOSS
+    assert losses is not None and losses.key == training_names.VAL_LOSS
     final = final_level_losses(losses)
     np.testing.assert_allclose(final["sigma"], ladder.numpy(), rtol=1e-12)
-    last = [line for line in log if keys.VAL_LOSS in line][-1]
-    expected = [last[keys.level_key(keys.VAL_LOSS, level)] for level in range(num_levels)]
+    last = [line for line in log if training_names.VAL_LOSS in line][-1]
+    expected = [
+        last[training_names.level_key(training_names.VAL_LOSS, level)]
+        for level in range(num_levels)
+    ]
     assert list(final["loss"]) == expected
 
 
 def test_training_lines_stand_in_where_nothing_was_validated(make_results: Results) -> None:
     losses = level_losses(make_results(validated=False).log, TEN_LEVELS)
-    assert losses is not None and losses.key == keys.TRAIN_LOSS
+    assert losses is not None and losses.key == training_names.TRAIN_LOSS
     assert level_losses([], TEN_LEVELS) is None
 
 

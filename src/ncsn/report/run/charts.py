@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.chart_style import ACCENT, FAINT, INK, LINE, PLAIN, RAW, in_house_style
 from ncsn.report.run.tables import LevelLosses, final_level_losses, smoothed, smoothing_window
 
@@ -88,7 +88,7 @@ def plot_level_losses(
     _step_axis(left)
     _level_axis(right)
     _least(right, least)
-    source = "held-out images" if losses.key == keys.VAL_LOSS else "training images"
+    source = "held-out images" if losses.key == training_names.VAL_LOSS else "training images"
     which = "each level" if num_drawn == len(final) else f"{num_drawn} of {len(final)} levels"
     left.set_title(f"{which} during training, {source}")
     dotted = "" if least is None else " (dotted: least reachable)"

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.config.limits import unstable_step
 from ncsn.config.params import Params
 from ncsn.evaluate.doubt import classifier_doubt
@@ -250,7 +251,7 @@ def _floor_note(inputs: ReportInputs, metric: Metric) -> str:
 
 
 def _training_doubt(inputs: ReportInputs, params: Params) -> str | None:
-    logged = [row for row in inputs.log if keys.TRAIN_LOSS in row]
+    logged = [row for row in inputs.log if training_names.TRAIN_LOSS in row]
     return stuck_doubt(logged[-1], params.train, inputs.samples[0].size) if logged else None
 
 

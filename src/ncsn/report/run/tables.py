@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 
 _LEVEL = re.compile(r"_level_(\d+)$")
 
@@ -123,7 +124,7 @@ def level_losses(log: Sequence[Mapping[str, Any]], sigmas: Sequence[float]) -> L
         log: lines of the training log.
         sigmas: the level of each index, largest first.
     """
-    for key in (keys.VAL_LOSS, keys.TRAIN_LOSS):
+    for key in (training_names.VAL_LOSS, training_names.TRAIN_LOSS):
         rows = [
             (line["step"], int(match[1]), value)
             for line in log

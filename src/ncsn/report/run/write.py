@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ncsn.base import metric_names as keys
+from ncsn.base import training_names
 from ncsn.base.chart_style import png_bytes
 from ncsn.base.files import whole_file, whole_folder
 from ncsn.base.marked import refuse_foreign
@@ -59,9 +60,9 @@ def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
     }
     zero_score_loss = _zero_score_loss(params, inputs.samples[0].size)
     least = least_level_losses(inputs.oracle, params.train.weight_power, inputs.training_sigmas)
-    training = loss_curve(inputs.log, keys.TRAIN_LOSS)
+    training = loss_curve(inputs.log, training_names.TRAIN_LOSS)
     if len(training):
-        validation = loss_curve(inputs.log, keys.VAL_LOSS)
+        validation = loss_curve(inputs.log, training_names.VAL_LOSS)
         least_loss = None if least is None else float(least["loss"].mean())
         figures["training"] = plot_training(training, validation, zero_score_loss, least_loss)
     losses = level_losses(inputs.log, inputs.training_sigmas)
@@ -78,8 +79,8 @@ def plot_tables(
     least = least_level_losses(inputs.oracle, params.train.weight_power, inputs.training_sigmas)
     empty = pd.DataFrame(columns=["level", "sigma", "loss"])
     return {
-        "training": loss_curve(inputs.log, keys.TRAIN_LOSS),
-        "validation": loss_curve(inputs.log, keys.VAL_LOSS),
+        "training": loss_curve(inputs.log, training_names.TRAIN_LOSS),
+        "validation": loss_curve(inputs.log, training_names.VAL_LOSS),
         "final_level_losses": empty if losses is None else final_level_losses(losses),
         "least_level_losses": empty.assign(standard_error=[]) if least is None else least,
         "metrics": metric_table(metrics),
