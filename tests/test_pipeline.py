@@ -6,13 +6,14 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import TINY, environment, output_of, tiny_project
+from tiny import ROOT, TINY, environment, output_of, tiny_project
 
 from ncsn.config.preset import write_values
 
@@ -117,6 +118,12 @@ def _edit(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert text.count(old) == 1, file
     file.write_text(text.replace(old, new))
+
+
+def test_the_benchmark_of_a_run_with_nothing_to_do_finds_nothing_to_do(project):
+    output_of(project, "dvc", "repro")
+    told = output_of(project, sys.executable, str(ROOT / "benchmarks" / "noop.py"))
+    assert told.startswith("no-op dvc repro: ")
 
 
 def _artifacts_of(project: Path) -> dict[str, str]:
