@@ -18,18 +18,14 @@ setup: $(STAMP)  ## make .venv with the pinned versions
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; run: make PYTHON=/path/to/python3.11 ...")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --constraint constraints.txt torch $(PIP_ARGS)
+	@echo 'torch comes first: 200 MB on a machine without a GPU, gigabytes with one'
+	.venv/bin/python -m pip install --constraint constraints.txt torch $(PIP_ARGS)
+	@echo 'the other packages, about a minute'
 	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(PIP_ARGS)
 	touch $(STAMP)
 
-# A download without git runs too: DVC is told so in .dvc/config.local, which git ignores, until there is git.
-# DVC killed while it writes its list of locks leaves it broken, and refuses it from then on.
 repro: $(STAMP)  ## run the pipeline of params.yaml
-	@above=.; until [ -e "$$above/.git" ] || [ "$$(cd "$$above" && pwd)" = / ]; do above=$$above/..; done; \
-	if [ ! -e "$$above/.git" ]; then dvc config --local core.no_scm true; \
-	elif grep -qs no_scm .dvc/config.local; then dvc config --local --unset core.no_scm; fi
-	@if [ -e .dvc/tmp/rwlock ] && ! python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1; then rm .dvc/tmp/rwlock; fi
-	dvc repro
+	@python pipeline/repro.py
 
 test: $(STAMP)  ## run the tests (minutes)
 	pytest $(AT_ONCE)
