@@ -21,7 +21,9 @@ BASE = BaseParams(
     deterministic=False,
 )
 
-RECIPE = {  # the keys of the section train beyond a plain training, as the paper has them
+# The keys of the section train beyond a plain training, as the paper has them.
+RECIPE: dict[str, Any] = {
+    "seed": None,
     "warmup_steps": 0,
     "learning_rate_decay": "constant",
     "level_sampling_power": 0.0,

@@ -71,7 +71,7 @@ def test_the_sentence_has_the_numbers_and_what_to_do():
     assert stuck_doubt(_row(32.1234, step=1200), PARAMS, 64) == (
         "the training loss is 32.12 at step 1,200, not below the 32 of a network that returns "
         "zero: it has learnt nothing. Raise train.warmup_steps, lower train.learning_rate, or "
-        "take another base.seed"
+        "take another train.seed"
     )
 
 

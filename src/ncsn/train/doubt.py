@@ -36,5 +36,5 @@ def stuck_doubt(row: Mapping[str, float], params: TrainParams, image_values: int
     return (
         f"the training loss is {loss:.4g} at step {step:,}, not below the {zero:g} of a network "
         "that returns zero: it has learnt nothing. Raise train.warmup_steps, lower "
-        "train.learning_rate, or take another base.seed"
+        "train.learning_rate, or take another train.seed"
     )

@@ -25,7 +25,7 @@ from ncsn.runtime.threads import computing_threads, threads_for
 from ncsn.train.batches import draw_batch
 from ncsn.train.checkpoint import MAKER, Checkpoint, load_checkpoint
 from ncsn.train.log import LOG, LossWindow, append_row, cut_back
-from ncsn.train.task import Task
+from ncsn.train.task import Task, training_seed
 from ncsn.train.watching import Watcher
 from ncsn.train.writer import CheckpointWriter
 
@@ -102,6 +102,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     if next(task.net.parameters(), None) is None:
         return _nothing_to_train(task, folder)
     state, device = _State(task, params), task.images.device
+    seed = training_seed(params, base)
     if (folder / CHECKPOINT).exists():
         _resume(state, task, folder / CHECKPOINT)
     cut_back(folder, state.step)
@@ -119,7 +120,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         CheckpointWriter(folder / CHECKPOINT) as writer,
     ):
         while state.step < params.num_steps:
-            _step(task, state, params, base.seed, execution)
+            _step(task, state, params, seed, execution)
             forecast.update(params.batch_size)
             watch(state.step, state.window)
             bar.update()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ncsn.builders.objective import build_objective
 from ncsn.builders.score_net import build_score_net, trained_sigmas
-from ncsn.config.params import Params
+from ncsn.config.params import BaseParams, Params, TrainParams
 from ncsn.data.arrays import to_chw
 from ncsn.maths.types import Objective
 from ncsn.runtime.execution import placed
@@ -32,6 +32,11 @@ class Task:
     sigmas: Tensor
     described: dict[str, dict[str, Any]]
     sigma_range: tuple[float, float] | None = None
+
+
+def training_seed(params: TrainParams, base: BaseParams) -> int:
+    """Returns the seed of the training: its own, else the one that all stages share."""
+    return base.seed if params.seed is None else params.seed
 
 
 def image_task(
@@ -56,7 +61,7 @@ def image_task(
         params.model,
         sigmas,
         images.shape[1:],
-        params.base.seed,
+        training_seed(params.train, params.base),
         points=images,
         dequantised=params.train.uniform_dequantisation,
     )

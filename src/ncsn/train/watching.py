@@ -26,7 +26,7 @@ from ncsn.train import previews
 from ncsn.train.batches import Batch
 from ncsn.train.doubt import stuck_doubt
 from ncsn.train.log import LOG, PREVIEWS, SPEED, LossWindow, append_row
-from ncsn.train.task import Task
+from ncsn.train.task import Task, training_seed
 
 NUM_VALIDATION = 2000  # pairs of a held-out image and a level
 
@@ -56,7 +56,8 @@ class Watcher:
         flops: int,
         step: int,
     ):
-        self.task, self.params, self.seed, self.folder = task, params, base.seed, folder
+        self.task, self.params, self.folder = task, params, folder
+        self.seed = training_seed(params, base)
         net, device = averaged_net(task.net, average), task.images.device
         to_do = watching_evaluations(params) * flops / 3  # a gradient costs two evaluations
         scores = network_scores(net, device, params.precision, base.compile, to_do)

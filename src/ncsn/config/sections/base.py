@@ -11,7 +11,8 @@ class BaseParams(Section):
     """What all stages share. `seed` alone decides results; the rest decides speed and safety."""
 
     seed: Seed
-    """Names every random number but those of `sample.seed`; a whole number from 0 to 2^63 - 1."""
+    """Names every random number but those of `sample.seed` and `train.seed`; a whole number from
+    0 to 2^63 - 1."""
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")]
     """Where tensors live: `cpu`, `cuda`, `cuda:N`, or `auto`, a GPU where there is one."""

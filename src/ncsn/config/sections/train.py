@@ -12,6 +12,7 @@ from ncsn.config.sections.kinds import (
     Power,
     Precision,
     Section,
+    Seed,
     Steps,
     at_least,
     at_most,
@@ -31,6 +32,11 @@ EmaLength = Annotated[
 
 class TrainParams(Section):
     """How the network is trained: weighted denoising score matching (Eqs. 5, 6), with Adam."""
+
+    seed: Seed | None
+    """Names the random numbers of this stage alone: first weights, batches, noise, validation and
+    previews; the data and what images are measured with stay. A whole number from 0 to 2^63 - 1;
+    null takes `base.seed`."""
 
     num_steps: Steps
     """Optimiser steps, 1 to 100,000,000. The paper takes 200,000."""
