@@ -29,7 +29,7 @@ def test_attributes_are_json_and_give_the_record_back() -> None:
 def test_a_trial_without_attributes_is_a_record() -> None:
     record = TrialRecord.from_attrs(0, "running", {"mlflow_run_id": "x", "reason": None})
     assert record == TrialRecord(0, "running")
-    assert not record.train_ran() and record.wall_seconds() == 0
+    assert not record.networks() and record.wall_seconds() == 0
 
 
 def test_a_cached_training_did_not_run() -> None:

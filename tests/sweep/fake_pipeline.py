@@ -40,7 +40,8 @@ class FakePipeline:
         fid = self.behave(values, self.journal.parent)
         stages = (StageOutcome("train", "cached", 0.01), StageOutcome("sample", "ran", 0.02))
         nowhere = self.journal.parent / "none"
-        return Outcome({"eval/fid": fid}, stages, "key", 0.03, nowhere, nowhere)
+        key = "key" if values.get("train.seed") is None else f"key {values['train.seed']}"
+        return Outcome({"eval/fid": fid}, stages, key, 0.03, nowhere, nowhere)
 
 
 def started(journal: Path) -> list[dict[str, Any]]:

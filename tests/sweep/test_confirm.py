@@ -23,7 +23,8 @@ from ncsn.sweep.search.driver import run_study
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import load_study, note_confirmed, opened_study
 from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
-from ncsn.sweep.studies.plan import made_plan
+from ncsn.sweep.studies.plan import Plan, made_plan
+from ncsn.sweep.studies.seeds import search_seeds
 from ncsn.sweep.studies.study import checked_spec
 
 sys.path.append(str(Path(__file__).parent))  # worker processes import the pipelines by name
@@ -234,7 +235,11 @@ def test_a_size_may_have_draws_of_its_own(tmp_path):
     spec["sizes"]["small"] = {**spec["sizes"]["digits"], "draws": 1}
     checked = checked_spec(spec, "studies/epsilon.yaml")
     seeds = {
-        size: made_plan("epsilon", checked, size, "network", PARAMS).seeds()
+        size: _samples(made_plan("epsilon", checked, size, "network", PARAMS))
         for size in spec["sizes"]
     }
     assert seeds == {"digits": (1234, 1235, 1236), "small": (1234,)}
+
+
+def _samples(plan: Plan) -> tuple[int, ...]:
+    return search_seeds(plan, plan.values({})).samples

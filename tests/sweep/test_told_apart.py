@@ -5,7 +5,7 @@ draws of the best point is unbiased where that of the search is not.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -26,6 +26,11 @@ def equal(count: int) -> np.ndarray:
 def half_equal(count: int) -> np.ndarray:
     """Half of the points share the best value; the others are worse, and noisier."""
     return np.concatenate([np.ones(count // 2), np.linspace(1.5, 15, count - count // 2)])
+
+
+def point(values: Sequence[float], groups: Sequence[Sequence[float]]) -> Point:
+    """A point with one training in each group."""
+    return Point([values], [[group] for group in groups])
 
 
 class Simulated:
@@ -56,12 +61,12 @@ class Simulated:
         fresh = {int(i): tuple(again[i]) for i in ranked[:confirm]}
         self.best = int(ranked[0])
         self.points = [
-            Point(fresh.get(i, tuple(row)), [tuple(row), fresh[i]] if i in fresh else [tuple(row)])
+            point(fresh.get(i, tuple(row)), [tuple(row), fresh[i]] if i in fresh else [tuple(row)])
             for i, row in enumerate(search)
         ]
         self.found = verdicts(self.points, self.best, smaller_is_better=True)
         self.search_bias = float(search[self.best].mean() - truth[self.best])
-        self.bias = float(np.mean(self.points[self.best].values) - truth[self.best])
+        self.bias = float(np.mean(self.points[self.best].draws) - truth[self.best])
 
     def has_wrong_finding(self) -> bool:
         """Whether a point is called worse, or better, that is not."""
@@ -120,21 +125,21 @@ def test_the_search_flatters_its_best_point_and_fresh_draws_do_not(count, draws)
 
 def test_bars_cover_the_mean_at_the_rate_of_students_distribution():
     random = np.random.default_rng(5)
-    found = [estimate(random.standard_normal(3).tolist()) for _ in range(4000)]
+    found = [estimate([random.standard_normal(3).tolist()]) for _ in range(4000)]
     covered = np.mean([abs(one.mean) < (one.error or 0) for one in found])
     assert covered == pytest.approx(0.577, abs=0.03)  # one error, two degrees of freedom
 
 
 def test_one_draw_each_tells_nothing_apart():
-    points = [Point([value], [[value]]) for value in (1.0, 100.0, 1e9)]
+    points = [point([value], [[value]]) for value in (1.0, 100.0, 1e9)]
     assert not any(v.is_worse or v.is_better for v in verdicts(points, 0, smaller_is_better=True))
-    assert estimate([1.0]) == (1.0, None, None, 1)
-    assert pooled([[1.0], [2.0]]).dof == 0
+    assert estimate([[1.0]]) == (1.0, None, None, 1, 1)
+    assert pooled([[[1.0]], [[2.0]]], 1).dof == 0
 
 
 def test_points_of_one_draw_borrow_the_spread_of_those_drawn_again():
-    fresh = Point([1.0, 1.1, 0.9], [[0.8], [1.0, 1.1, 0.9]])
-    points = [fresh, *(Point([value], [[value]]) for value in (1.2, 5.0))]
+    fresh = point([1.0, 1.1, 0.9], [[0.8], [1.0, 1.1, 0.9]])
+    points = [fresh, *(point([value], [[value]]) for value in (1.2, 5.0))]
     near, far = verdicts(points, 0, smaller_is_better=True)[1:]
     assert not near.is_worse and far.is_worse
     q = studentized_range.ppf(0.95, 4, 2)
@@ -142,15 +147,15 @@ def test_points_of_one_draw_borrow_the_spread_of_those_drawn_again():
 
 
 def test_larger_may_be_better():
-    points = [Point([m, m + 0.01, m - 0.01], [[m, m + 0.01, m - 0.01]]) for m in (0.5, 0.9, 0.895)]
+    points = [point([m, m + 0.01, m - 0.01], [[m, m + 0.01, m - 0.01]]) for m in (0.5, 0.9, 0.895)]
     found = verdicts(points, 1, smaller_is_better=False)
     assert [v.is_worse for v in found] == [True, False, False]
     assert found[0].worse_by == pytest.approx(0.4)
 
 
 def test_a_worse_and_noisier_point_does_not_widen_the_bars_of_nearer_ones():
-    quiet = [Point([m, m + 0.1, m - 0.1], [[m, m + 0.1, m - 0.1]]) for m in (1.0, 2.0)]
-    loud = Point([90.0, 50.0, 130.0], [[90.0, 50.0, 130.0]])
+    quiet = [point([m, m + 0.1, m - 0.1], [[m, m + 0.1, m - 0.1]]) for m in (1.0, 2.0)]
+    loud = point([90.0, 50.0, 130.0], [[90.0, 50.0, 130.0]])
     alone = verdicts(quiet, 0, smaller_is_better=True)[1]
     beside = verdicts([*quiet, loud], 0, smaller_is_better=True)[1]
     assert alone.is_worse and beside.is_worse

@@ -18,10 +18,12 @@ ATTRS = (  # what a trial's own attributes hold; all else Optuna knows itself
     "stages",
     "seconds",
     "train_key",
+    "trained",
     "metrics",
     "by_seed",
     "values",
     "seeds",
+    "train_seeds",
     "reason",
     "started",
     "finished",
@@ -38,18 +40,22 @@ class TrialRecord:
         values: dotted params keys and the values that it overrode.
         metrics: numbers (means over the seeds), and strings that are their conditions, by the keys
             of metrics.json.
-        by_seed: with several seeds, each number of `metrics` at each of them, in their order.
+        by_seed: with several draws, each number of `metrics` at each of them, those of the first
+            training first.
         stages: how each stage came to its result: "ran", "cached" or "unchanged".
         seconds: wall time of each stage.
-        train_key: key of its training; equal keys mean the same network. None before it is known.
+        train_key: key of its first training; equal keys mean the same network. None before it is
+            known.
+        trained: how each training came to its result, as `stages`, by its key.
         worker: who ran it.
         origin: "advised", "present" or "sampler": who chose the values.
         reason: why it was pruned or failed, None for the others.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601; None while it runs.
-        seeds: seeds of the samples, one per repetition.
-        samples: .npz of its generated images, None without one.
-        train_log: its train_log.jsonl, None without one.
+        seeds: seeds of the samples, one per draw, those of the first training first.
+        train_seeds: seeds of the trainings, each with an equal share of the draws.
+        samples: .npz of the images of its first draw, None without one.
+        train_log: train_log.jsonl of its first training, None without one.
         point: value of each active axis of the study.
         objectives: value of each objective, None unless it is complete.
         feasible: whether it keeps the study's constraints.
@@ -63,12 +69,14 @@ class TrialRecord:
     stages: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     train_key: str | None = None
+    trained: Mapping[str, str] = field(default_factory=dict)
     worker: str | int | None = None
     origin: str = "sampler"
     reason: str | None = None
     started: str | None = None
     finished: str | None = None
     seeds: tuple[int, ...] = ()
+    train_seeds: tuple[int, ...] = ()
     samples: Path | None = None
     train_log: Path | None = None
     point: Mapping[str, Any] = field(default_factory=dict)
@@ -91,15 +99,23 @@ class TrialRecord:
             known: fields that no attribute holds.
         """
         found = {name: attrs[name] for name in ATTRS if attrs.get(name) is not None}
-        return cls(number, state, **found | {"seeds": tuple(found.get("seeds", ()))} | known)
+        seeds = {name: tuple(found.get(name, ())) for name in ("seeds", "train_seeds")}
+        return cls(number, state, **found | seeds | known)
 
     def may_be_best(self) -> bool:
         """Whether it has a result within the study's constraints."""
         return self.objectives is not None and self.feasible
 
-    def train_ran(self) -> bool:
-        """Whether this trial itself trained a network."""
-        return self.stages.get("train") == "ran"
+    @property
+    def num_trainings(self) -> int:
+        """Number of trainings; an earlier version had one and did not note its seed."""
+        return max(1, len(self.train_seeds))
+
+    def networks(self) -> Mapping[str, str]:
+        """Returns how each of its trainings came to its result, by the training's key."""
+        status = self.stages.get("train")
+        one = {self.train_key: status} if self.train_key and status else {}
+        return self.trained or one
 
     def wall_seconds(self) -> float:
         """Seconds of all its stages together."""

@@ -23,7 +23,6 @@ from ncsn.sweep.studies.plan import Plan, load_plan
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
 _MANY = 1_000_000  # more trials than any study's database serves
-_MANY_DRAWS = 1000  # each draws all images of a point again
 _MANY_WORKERS = 256  # each is a process with its own clone
 
 
@@ -55,8 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
     confirm = _subparser(commands, "confirm", _confirm, "draw the best again with fresh seeds")
     confirm.add_argument("--top", type=_count, default=3, metavar="K")
-    per_point = "fresh draws of each point; default 3"
+    per_point = "fresh draws of each point, or of each training; default 3"
     confirm.add_argument("--draws", type=_draws, default=3, metavar="N", help=per_point)
+    fresh = "fresh trainings of each; default budget.confirm_trainings; 1 keeps the network"
+    confirm.add_argument("--trainings", type=_trainings, metavar="K", help=fresh)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
     _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
     return parser
@@ -152,7 +153,8 @@ def _confirm(args: Namespace) -> None:
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
     checked_source(root, allow_dirty=args.allow_dirty)
     _best(read_study(storage, plan.name), args.top)
-    confirm_best(storage, plan, ProjectPipeline(root, args.allow_dirty), args.top, args.draws)
+    pipeline = ProjectPipeline(root, args.allow_dirty)
+    confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
     data = read_study(storage, plan.name)
     print("\n".join(status_lines(data, plan.budget.trials)))
 
@@ -213,7 +215,11 @@ def _count(text: str, limit: int = _MANY) -> int:
 
 
 def _draws(text: str) -> int:
-    return _count(text, _MANY_DRAWS)
+    return _count(text, files.MOST_DRAWS)
+
+
+def _trainings(text: str) -> int:
+    return _count(text, files.MOST_TRAININGS)
 
 
 def _workers(text: str) -> int:

@@ -181,6 +181,7 @@ def _tags(trial: TrialRecord) -> dict[str, str]:
         "ncsn.worker": trial.worker,
         "ncsn.train_key": trial.train_key,
         "ncsn.reason": trial.reason,
+        "ncsn.train_seeds": json.dumps(list(trial.train_seeds)) if trial.train_seeds else None,
         "ncsn.seeds": json.dumps(list(trial.seeds)) if trial.seeds else None,
     }
     return texts | {key: str(value) for key, value in own.items() if value is not None}

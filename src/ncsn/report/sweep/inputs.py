@@ -21,10 +21,11 @@ from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
 
 MAKER = "`python pipeline/sweep.py report STUDY`"
 EVALUATIONS = "sample/network_evaluations_per_image"
+_TEXTS = ("train_key", "reason", "seeds", "train_seeds", "worker")
 _MEASURES = {measure.key: measure for measure in keys.MEASURES}
 _COLUMNS = (
     *("state", "origin", "feasible", "told_apart", "seconds"),
-    *("train_key", "how/train", "reason"),
+    *("train_key", "how/train", "trainings", "reason"),
 )
 
 
@@ -88,7 +89,7 @@ def read_exported(folder: str | Path) -> SweepStudy:
     try:
         trials = pd.read_csv(
             io.StringIO(text),
-            dtype=dict.fromkeys([*texts, "train_key", "reason", "seeds", "worker"], str),
+            dtype=dict.fromkeys([*texts, *_TEXTS], str),
             keep_default_na=False,
             na_values=[""],
         )
@@ -109,6 +110,7 @@ def _summary(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is missing; {MAKER} makes it")
     summary = read_record(path, StudyRecord)
     summary.setdefault("draws", summary.get("seeds", 1))
+    summary.setdefault("num_trainings", 1)
     summary.setdefault("conclusions", [f"Exported without conclusions; {MAKER} draws them."])
     return summary
 
@@ -151,12 +153,21 @@ def trained(trials: pd.DataFrame) -> pd.Series:
 
 
 def standard_errors(trials: pd.DataFrame, key: str) -> np.ndarray | None:
-    """Returns the standard error of each trial's mean in the search, None for one draw each."""
+    """Returns the standard error of each trial's mean in the search, None for one draw each.
+
+    Draws of one training are not independent; with several trainings their means are.
+    """
     name = f"by_seed/{key}"
     if name not in trials or trials[name].isna().all():
         return None
-    values = [[] if pd.isna(text) else json.loads(text) for text in trials[name]]
+    both = zip(trials[name], trials["trainings"].fillna(1).astype(int), strict=True)
+    values = [_independent(text, trainings) for text, trainings in both]
     return np.array([np.std(v, ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0.0 for v in values])
+
+
+def _independent(text: Any, trainings: int) -> np.ndarray:
+    values = np.array([] if pd.isna(text) else json.loads(text))
+    return values.reshape(trainings, -1).mean(1) if trainings > 1 and len(values) else values
 
 
 def not_told_apart(trials: pd.DataFrame) -> pd.Series:

@@ -47,6 +47,7 @@ def render_study(
         "known": lambda value: not pd.isna(value),
         "shown": shown_text,
         "draws": draws_text,
+        "mean_of": mean_text,
     }
     return page_template(TEMPLATE, filters).render(
         study=study,
@@ -63,6 +64,7 @@ def render_study(
         ended=ended.head(NUM_ENDED_ROWS).to_dict("records"),
         num_ended=len(ended),
         absent=_absent(study),
+        error_note=error_text(summary),
     )
 
 
@@ -93,12 +95,40 @@ def draws_text(trial: Mapping[str, Any], key: str) -> str:
     shown = trial.get("shown", {}).get(key)
     if shown is None:
         return ""
-    plural = "s" if shown["draws"] != 1 else ""
+    trainings, fresh = shown.get("trainings", 1), "fresh " if shown["fresh"] else ""
     error = "" if shown["error"] is None else "; ± is one standard error"
+    kind = "" if trainings > 1 else fresh
+    drawn = f"{shown['draws']} {kind}draw{'s' if shown['draws'] != 1 else ''}"
+    if trainings > 1:
+        drawn = f"mean of {drawn} of each of {trainings} {fresh}trainings"
     if not shown["fresh"]:
-        return f"{shown['draws']} draw{plural} of the search, not drawn again{error} · "
-    seen = cell(trial["objectives"][key])
-    return f"{shown['draws']} fresh draw{plural}, {seen} in the search{error} · "
+        return f"{drawn} of the search, not drawn again{error} · "
+    return f"{drawn}, {cell(trial['objectives'][key])} in the search{error} · "
+
+
+def mean_text(summary: Mapping[str, Any]) -> str:
+    """Returns of what a point's value in the search is the mean.
+
+    >>> mean_text({"draws": 2, "num_trainings": 3})
+    '2 draws of each of 3 trainings'
+    """
+    draws, trainings = summary["draws"], summary["num_trainings"]
+    drawn = f"{draws} draw{'s' if draws != 1 else ''}"
+    return f"{drawn} of each of {trainings} trainings" if trainings > 1 else drawn
+
+
+def error_text(summary: Mapping[str, Any]) -> str:
+    """Returns what ± is in the tables of a study, a sentence."""
+    trials = [*summary["best"], *summary["theory_and_search"].values()]
+    shown = [found for trial in trials for found in trial.get("shown", {}).values()]
+    own = "± is one standard error of the mean over a trial's"
+    if any(found.get("trainings", 1) > 1 for found in shown):
+        return (
+            f"{own} trainings; of a trial with one training, over its draws, "
+            "without the spread between trainings."
+        )
+    without = "" if summary["model"] == "oracle" else "; the spread between trainings is not in it"
+    return f"{own} draws{without}."
 
 
 def _is_fresh(trial: Mapping[str, Any]) -> bool:

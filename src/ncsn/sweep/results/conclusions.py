@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from ncsn.base import metric_names as keys
 from ncsn.base.trial_record import TrialRecord
-from ncsn.sweep.results.estimates import Known, estimate_text, known
+from ncsn.sweep.results.drawn import meaning, scope, times_drawn
+from ncsn.sweep.results.estimates import Known, counted, drawn_text, estimate_text, known
 from ncsn.sweep.results.findings import ORIGINS, best_trials, different
-from ncsn.sweep.results.told_apart import LEVEL, Point, Spread, Verdict, pooled, verdicts
+from ncsn.sweep.results.told_apart import Draws, Point, Spread, Verdict, nearest_spread, verdicts
 from ncsn.sweep.search.read import StudyData
 
 _TITLES = {measure.key: measure.title for measure in keys.MEASURES}
@@ -26,8 +27,8 @@ class Compared(NamedTuple):
         trials: the first trial of each point, the best one first.
         draws: of each.
         verdicts: of each.
-        spread: of one draw, over the best and all that cannot be told from it; over the whole
-            study where these have one draw each.
+        spread: of one draw, or with several trainings of one training, over the best and all that
+            cannot be told from it; over the whole study where these do not know it.
     """
 
     trials: list[TrialRecord]
@@ -58,9 +59,7 @@ def compared(data: StudyData) -> Compared | None:
     points = [_point(one) for one in draws]
     found = verdicts(points, 0, smaller_is_better=direction == "minimize")
     near = [p for p, v in zip(points, found, strict=True) if not v.is_worse]
-    spread = pooled([group for point in near for group in point.groups])
-    if not spread.dof:
-        spread = pooled([group for point in points for group in point.groups])
+    spread = nearest_spread(_groups(near), _groups(points), len(points[0].draws[0]))
     return Compared(trials, draws, found, spread)
 
 
@@ -72,10 +71,11 @@ def conclusions(data: StudyData) -> list[str]:
     if study is None:
         return []
     title = _title(data)
-    lines = [*_draws(study.draws, study.spread, title), _best(study, title)]
+    lines = [*times_drawn(study.draws, study.spread, title), _best(study, title)]
     if study.spread.dof:
         lines += [*_differences(study, data, title), *_choices(study, data), *_theory(study, data)]
-    return [*lines, *_scope(study.trials, data), *_meaning(study.draws, study.spread)]
+    draws, spread = study.draws, study.spread
+    return [*lines, *scope(study.trials, draws, spread, data), *meaning(draws, spread, data)]
 
 
 def verdict_values(data: StudyData) -> dict[int, bool]:
@@ -93,21 +93,6 @@ def verdict_values(data: StudyData) -> dict[int, bool]:
     return apart
 
 
-def _draws(draws: Sequence[Known], spread: Spread, title: str) -> list[str]:
-    """How often points were drawn, and what is known of the noise."""
-    most, again = max(len(one.search) for one in draws), sum(bool(one.fresh) for one in draws)
-    times = "once" if most == 1 else f"{most} times"
-    line = f"Each point was drawn {times} in the search"
-    line += f", {_count(again, 'point')} again with fresh seeds." if again else "."
-    if not spread.dof:
-        nothing = "No spread is known, so nothing can be concluded from differences of points"
-        return [line, f"{nothing}; raise draws, or budget.confirm and budget.confirm_draws."]
-    whose = "" if most > 1 else " No point of the search has a spread of its own."
-    known_from = f"pooled with {_count(spread.dof, 'degree')} of freedom"
-    return [f"{line}{whose} {title} of one draw has the standard deviation {spread.std:.2g}, "
-            f"{known_from}."]  # fmt: skip
-
-
 def _best(study: Compared, title: str) -> str:
     trial, draws = study.trials[0], study.draws[0]
     shown = f"{title} {estimate_text(draws.shown())}"
@@ -115,7 +100,7 @@ def _best(study: Compared, title: str) -> str:
     if not draws.fresh:
         return f"{what} in the search, which is too good: it is the best of {len(study.trials)}."
     seen = estimate_text(Known(draws.search, ()).shown())
-    over = _count(len(draws.fresh), "fresh draw")
+    over = drawn_text(draws.fresh, fresh=True)
     return f"{what} over {over}; the search, which chose it, showed {seen}."
 
 
@@ -126,12 +111,12 @@ def _differences(study: Compared, data: StudyData, title: str) -> list[str]:
     lines = []
     if len(same) == others:
         lines.append(
-            f"None of the {_count(others, 'other point')} can be told from it: "
+            f"None of the {counted(others, 'other point')} can be told from it: "
             f"the study shows no effect of {' and '.join(data.axes)} on {title}."
         )
     elif same:
         lines.append(
-            f"{len(same)} of {_count(others, 'other point')} cannot be told from it: "
+            f"{len(same)} of {counted(others, 'other point')} cannot be told from it: "
             f"{_numbers(same)}{_ranges([study.trials[0], *same], data)}."
         )
     else:
@@ -141,7 +126,7 @@ def _differences(study: Compared, data: StudyData, title: str) -> list[str]:
         if found:
             (verdict, nearest), plural = found[0], "is" if len(found) == 1 else "are"
             lines.append(
-                f"{_count(len(found), 'point')} {plural} {text}, beyond the noise; the nearest "
+                f"{counted(len(found), 'point')} {plural} {text}, beyond the noise; the nearest "
                 f"is trial {nearest.number} ({_point_text(nearest)}) by "
                 f"{abs(verdict.worse_by):.2g}, where {verdict.needed:.2g} is needed."
             )
@@ -181,33 +166,6 @@ def _theory(study: Compared, data: StudyData) -> Iterable[str]:
                 yield f"{name} cannot be told from the best."
 
 
-def _scope(trials: Sequence[TrialRecord], data: StudyData) -> Iterable[str]:
-    """What no draw can say: how another training would have come out."""
-    networks = {trial.train_key for trial in trials}
-    if data.attrs.get("model") == "oracle" or len(trials) < 2:
-        return
-    unknown = "How much another training would change was not measured"
-    if len(networks) == 1:
-        yield f"{unknown}: all of this holds for the one network that all points share."
-    else:
-        yield (
-            f"{unknown}: the points have {len(networks)} networks, each trained once, and what "
-            "differs may be these networks rather than the values."
-        )
-
-
-def _meaning(draws: Sequence[Known], spread: Spread) -> Iterable[str]:
-    """The definitions that the other sentences use."""
-    if any(one.shown().error is not None for one in draws):
-        yield "+- is one standard error of the mean over a point's draws."
-    if spread.dof:
-        yield (
-            f"Were all points equal, at most {LEVEL:.0%} of such studies would tell any two apart "
-            "(Tukey's range over all means of the study; the spread is pooled from the best point "
-            "to the one in question)."
-        )
-
-
 def _of_front(data: StudyData) -> list[str]:
     """A front has no best point: its neighbours are compared by the first objective."""
     trials, title = different(best_trials(data)), _title(data)
@@ -216,23 +174,27 @@ def _of_front(data: StudyData) -> list[str]:
     name, direction = next(iter(data.objectives.items()))
     draws = [known(trial, data, name) for trial in trials]
     points, told = [_point(one) for one in draws], []
-    spread = pooled([group for point in points for group in point.groups])
-    lines = _draws(draws, spread, title)
+    spread = nearest_spread([], _groups(points), len(points[0].draws[0]))
+    lines = times_drawn(draws, spread, title)
     if spread.dof and len(trials) > 1:
         for i, (one, other) in enumerate(pairwise(trials)):
             found = verdicts(points, i, smaller_is_better=direction == "minimize")[i + 1]
             told.append((found.is_worse, f"{one.number} from {other.number}"))
         open_ = [text for is_told, text in told if not is_told]
         lines.append(
-            f"{len(told) - len(open_)} of {_count(len(told), 'pair')} of neighbours on the front "
+            f"{len(told) - len(open_)} of {counted(len(told), 'pair')} of neighbours on the front "
             f"can be told apart by {title}"
             + (f"; not trial {', '.join(open_)}." if open_ else ".")
         )
-    return [*lines, *_scope(trials, data), *_meaning(draws, spread)]
+    return [*lines, *scope(trials, draws, spread, data), *meaning(draws, spread, data)]
 
 
 def _point(draws: Known) -> Point:
-    return Point(draws.values, [group for group in (draws.search, draws.fresh) if group])
+    return Point(draws.draws, [group for group in (draws.search, draws.fresh) if group])
+
+
+def _groups(points: Iterable[Point]) -> list[Draws]:
+    return [group for point in points for group in point.groups]
 
 
 def _title(data: StudyData) -> str:
@@ -253,10 +215,6 @@ def _numbers(trials: Sequence[TrialRecord]) -> str:
     more = f" and {len(trials) - _MOST_NAMED} more" if len(trials) > _MOST_NAMED else ""
     numbers = ", ".join(str(trial.number) for trial in trials[:_MOST_NAMED])
     return f"trial{'' if len(trials) == 1 else 's'} {numbers}{more}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _point_text(trial: TrialRecord) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ncsn.base.trial_record import TrialRecord
-from ncsn.sweep.results.told_apart import Estimate, estimate
+from ncsn.sweep.results.told_apart import Draws, Estimate, estimate
 from ncsn.sweep.search.read import StudyData
 
 SAMPLES = "sample.num_samples"
@@ -18,30 +18,37 @@ class Known(NamedTuple):
     """What is known of a trial by one objective.
 
     Attributes:
-        search: the draws of the search.
+        search: the draws of each training of the search.
         fresh: later draws, empty where it was not drawn again.
     """
 
-    search: Sequence[float]
-    fresh: Sequence[float]
+    search: Draws
+    fresh: Draws
 
     @property
-    def values(self) -> Sequence[float]:
+    def draws(self) -> Draws:
         """The draws that speak for the trial."""
         return self.fresh or self.search
 
     def shown(self) -> Estimate:
         """Returns mean and error of the draws that speak for the trial."""
-        return estimate(self.values)
+        return estimate(self.draws)
 
 
 def known(trial: TrialRecord, data: StudyData, objective: str) -> Known:
     """Returns the draws of a complete trial by one objective."""
     mean = (trial.objectives or ())[list(data.objectives).index(objective)]
+    found = trial.by_seed.get(objective)
+    search = by_training(found, len(trial.train_seeds)) if found else [[mean]]
     entry = confirmation(trial, data) or {}
-    return Known(
-        trial.by_seed.get(objective) or [mean], entry.get("values", {}).get(objective, [])
-    )
+    fresh = entry.get("values", {}).get(objective, [])
+    return Known(search, by_training(fresh, len(entry.get("train_seeds", ()))))
+
+
+def by_training(values: Sequence[float], trainings: int) -> Draws:
+    """Returns the draws of each training; an earlier version knew of one training alone."""
+    size = len(values) // max(trainings, 1)
+    return [values[i : i + size] for i in range(0, len(values), size)] if size else []
 
 
 def confirmation(trial: TrialRecord, data: StudyData) -> Mapping[str, Any] | None:
@@ -63,3 +70,20 @@ def estimate_text(found: Estimate) -> str:
     """
     error = "" if found.error is None else f" +- {found.error:.2g}"
     return f"{found.mean:.4g}{error}" if found.error is None else f"{found.mean:.3g}{error}"
+
+
+def drawn_text(draws: Draws, *, fresh: bool = False) -> str:
+    """Returns how many draws there are, and of how many trainings if of several.
+
+    >>> drawn_text([[1.0, 2.0], [3.0, 4.0]], fresh=True)
+    '2 draws of each of 2 fresh trainings'
+    """
+    kind = "fresh " if fresh else ""
+    if len(draws) > 1:
+        return f"{counted(len(draws[0]), 'draw')} of each of {len(draws)} {kind}trainings"
+    return counted(len(draws[0]), f"{kind}draw")
+
+
+def counted(number: int, what: str) -> str:
+    """Returns "1 draw" or "2 draws"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

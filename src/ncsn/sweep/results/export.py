@@ -30,7 +30,7 @@ from ncsn.sweep.search.read import STATES, StudyData, read_study
 _FIRST = ("number", "state", "origin", "feasible")
 _LAST = (
     *("told_apart", "seconds", "train_key", "worker"),
-    *("started", "finished", "seeds", "reason"),
+    *("started", "finished", "trainings", "draws", "train_seeds", "seeds", "reason"),
 )
 _ORACLE = "-oracle"
 NUM_BEST = 10  # trials in study.json; trials.csv has all
@@ -84,6 +84,7 @@ def _summary(data: StudyData) -> dict[str, Any]:
         "sampler": data.spec.get("sampler", {}),
         "pruner": data.spec.get("pruner", {}),
         "draws": data.size.get("draws") or data.spec.get("draws") or data.spec.get("seeds", 1),
+        "num_trainings": _num_trainings(data),
         "counts": counts | {"waiting": data.num_waiting},
         "infeasible": sum(not trial.feasible for trial in data.trials),
         "conditions": conditions(data),
@@ -100,6 +101,13 @@ def _summary(data: StudyData) -> dict[str, Any]:
         "advised": data.attrs.get("advised"),
         "present": data.attrs.get("present"),
     }
+
+
+def _num_trainings(data: StudyData) -> int:
+    """Of each point in the search; an exact score has no training, and counts as one."""
+    if data.attrs.get("model") == "oracle":
+        return 1
+    return int(data.size.get("trainings") or data.spec.get("trainings", 1))
 
 
 def _best(data: StudyData) -> list[dict[str, Any]]:
@@ -137,7 +145,8 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     """Axes under their names, metrics and conditions under their keys.
 
     `seconds` is that of all stages, `seconds/<stage>` of one, `how/<stage>` is ran, cached or
-    unchanged, `by_seed/<metric>` a JSON list with one value per draw.
+    unchanged, `by_seed/<metric>` a JSON list with one value per draw, those of the first training
+    first; `draws` are those of each training.
     """
     row: dict[str, Any] = {
         "number": trial.number,
@@ -151,6 +160,9 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
         "worker": trial.worker,
         "started": trial.started,
         "finished": trial.finished,
+        "trainings": trial.num_trainings,
+        "draws": len(trial.seeds) // trial.num_trainings,
+        "train_seeds": " ".join(map(str, trial.train_seeds)),
         "seeds": " ".join(map(str, trial.seeds)),
         "reason": trial.reason,
     }

@@ -38,7 +38,7 @@ def _better_when_drawn_again(data: StudyData, ranking: list[TrialRecord]) -> Tri
     if not drawn or drawn[0] is not ranking[0]:
         return None
     fresh = [known(trial, data, name).fresh for trial in drawn]
-    points = [Point(values, [values]) for values in fresh]
+    points = [Point(draws, [draws]) for draws in fresh]
     found = verdicts(points, 0, smaller_is_better=direction == "minimize")
     better = [(v.worse_by, t.number, t) for v, t in zip(found, drawn, strict=True) if v.is_better]
     return min(better)[2] if better else None
@@ -119,7 +119,7 @@ def trial_summary(trial: TrialRecord, data: StudyData) -> dict[str, Any]:
     """Returns number, point and objectives of a trial as JSON values.
 
     `objectives` are the means of the search; `shown` has for each objective mean, std, error and
-    number of the draws that speak for the trial, and whether they are fresh.
+    numbers of the draws and trainings that speak for the trial, and whether they are fresh.
     """
     shown = {}
     for name in data.objectives if trial.objectives else ():
@@ -156,15 +156,16 @@ def theory_and_search(data: StudyData) -> dict[str, dict[str, Any]]:
 
 
 def trainings(data: StudyData) -> dict[str, int]:
-    """Returns how many trials got a network, how many distinct ones, and how many were trained."""
+    """Returns how many trials got networks, how many, distinct ones, and how many were trained."""
     reached = [trial for trial in data.trials if "train" in trial.stages]
-    ran = sum(record.train_ran() for record in reached)
-    distinct = len({record.train_key for record in reached if record.train_key is not None})
+    networks = [found for trial in reached for found in trial.networks().items()]
+    ran = sum(status == "ran" for _, status in networks)
     return {
         "trials": len(reached),
-        "distinct_keys": distinct,
+        "needed": len(networks),
+        "distinct_keys": len({key for key, _ in networks}),
         "ran": ran,
-        "saved": len(reached) - ran,
+        "saved": len(networks) - ran,
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ncsn.base.trial_record import State, TrialRecord
-from ncsn.sweep.results.estimates import Known, estimate_text, known
+from ncsn.sweep.results.estimates import Known, drawn_text, estimate_text, known
 from ncsn.sweep.results.findings import best_trials, wall_seconds
 from ncsn.sweep.search.read import StudyData
 
@@ -110,12 +110,13 @@ def _drawn_again(best: TrialRecord, data: StudyData) -> list[str]:
     """From what the best value is, and what `+-` is."""
     name = next(iter(data.objectives))
     draws = known(best, data, name)
-    plural = "s" if len(draws.values) > 1 else ""
     error = "; +- is one standard error" if draws.shown().error is not None else ""
+    if error and len(draws.draws) == 1 and data.attrs.get("model") != "oracle":
+        error += ", the spread between trainings not in it"
     if draws.fresh:
         seen = estimate_text(Known(draws.search, ()).shown())
-        return [f"    {len(draws.fresh)} fresh draw{plural}, {seen} in the search{error}"]
-    return [f"    {len(draws.search)} draw{plural} of the search, not drawn again{error}"]
+        return [f"    {drawn_text(draws.fresh, fresh=True)}, {seen} in the search{error}"]
+    return [f"    {drawn_text(draws.search)} of the search, not drawn again{error}"]
 
 
 def _reason(title: str, trial: TrialRecord) -> str:

@@ -18,6 +18,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from ncsn.base.errors import UserError
+from ncsn.base.progress import notice
 from ncsn.sweep.results.status import numbers, status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.database import open_storage
@@ -51,6 +52,8 @@ def run_study(
         KeyboardInterrupt: Ctrl-C; running trials are back in the queue.
     """
     plan, store = sweep.plan, sweep.store
+    if ignored := plan.ignored_trainings():
+        notice(ignored)
     storage = open_storage(store.params, store.root)
     if fresh:
         set_aside(storage, plan.name)

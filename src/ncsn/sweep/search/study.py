@@ -16,6 +16,7 @@ from ncsn.sweep.search.database import Storage
 from ncsn.sweep.studies.plan import Plan
 
 _RENAMED = {"seeds": "draws"}  # keys of studies that an earlier version made
+_ADDED = {"trainings": 1, "fixed.train.seed": None}  # what it did not know, as it was
 
 
 class Tally(NamedTuple):
@@ -136,8 +137,8 @@ def note_confirmed(study: optuna.Study, number: int, entry: Mapping[str, Any]) -
     Args:
         study: the study.
         number: of the trial.
-        entry: `seeds`, `num_samples` and `values` by objective, one per seed; in place of
-            `values` a `reason` when there are none.
+        entry: `seeds`, `train_seeds`, `num_samples` and `values` by objective, one per draw; in
+            place of `values` a `reason` when there are none.
     """
     known = study.user_attrs.get("confirmed", {})
     study.set_user_attr("confirmed", {**known, str(number): dict(entry)})
@@ -170,7 +171,8 @@ def _make(storage: RDBStorage, plan: Plan) -> None:
 
 
 def _refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
-    now, before = plan.deciding(), {_RENAMED.get(key, key): value for key, value in before.items()}
+    old = {_RENAMED.get(key, key): value for key, value in before.items()}
+    now, before = plan.deciding(), _ADDED | old
     for key in [*now, *(key for key in before if key not in now)]:
         if before.get(key) != now.get(key):
             raise UserError(

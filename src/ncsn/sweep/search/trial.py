@@ -1,4 +1,4 @@
-"""One trial: a point, its values through the pipeline once per seed, what came of it.
+"""One trial: a point, its values through the pipeline once per draw, what came of it.
 
 Whatever goes wrong ends the trial with a reason, never the study. What is known of a trial is
 written to its attributes, as `TrialRecord` names them.
@@ -16,6 +16,7 @@ from ncsn.base.errors import Diverged, UserError
 from ncsn.base.trial_record import State, TrialRecord
 from ncsn.sweep.search.points import reporting, suggested_point
 from ncsn.sweep.studies.plan import Plan, evaluations_of
+from ncsn.sweep.studies.seeds import Seeds, repeated, search_seeds
 from ncsn.sweep.studies.study import EVALUATIONS, PrunerSpec
 from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, Outcome, Stopped
 from ncsn.sweep.trials.pipeline import Reproduce
@@ -24,6 +25,7 @@ OnRecord = Callable[[TrialRecord], str | None]
 EVALUATIONS_CONSTRAINT = "network_evaluations_per_image"
 INTERRUPTED = "interrupted, to be tried again"
 RUN_ID = "mlflow_run_id"
+TRAIN = "train"
 
 
 class TrialFailed(Exception):
@@ -54,7 +56,7 @@ class Objective:
     on_record: OnRecord
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
-        """Returns the objectives of the trial's point, means over the seeds.
+        """Returns the objectives of the trial's point, means over the draws.
 
         Raises:
             TrialPruned: the pruner ended it, it must not run, or its numbers diverged.
@@ -80,14 +82,17 @@ class Objective:
         plan = self.plan
         point = suggested_point(trial, plan.space, plan.shared())
         self.on_point()
+        values = plan.values(point)
+        seeds = search_seeds(plan, values)
         record = TrialRecord(
             number=trial.number,
             state="running",
             point=point,
-            values=plan.values(point),
+            values=values,
             worker=self.worker,
             origin=trial.user_attrs.get("origin", "sampler"),
-            seeds=plan.seeds(),
+            seeds=seeds.samples,
+            train_seeds=seeds.trainings,
             started=_now(),
         )
         self._publish(trial, record)
@@ -102,10 +107,11 @@ class Objective:
             raise optuna.TrialPruned(objection)
 
     def _outcomes(self, trial: optuna.Trial, started: TrialRecord) -> Iterator[Outcome]:
-        """One for each seed; all share a training, which the pruner sees once."""
+        """One for each draw; the pruner sees the first training alone, once."""
         on_row = reporting(trial, self.plan.spec.pruner)
-        for seed in started.seeds:
-            yield self.reproduce({**started.values, "sample.seed": seed}, on_row)
+        seeds = Seeds(started.train_seeds, started.seeds)
+        for values in repeated(self.plan, started.values, seeds.pairs()):
+            yield self.reproduce(values, on_row)
             on_row = None
 
     def _objectives(self, record: TrialRecord) -> tuple[float, ...]:
@@ -129,18 +135,21 @@ class Objective:
 
 
 def with_outcomes(record: TrialRecord, outcomes: Sequence[Outcome]) -> TrialRecord:
-    """Returns the record with what the runs of all seeds gave.
+    """Returns the record with what the runs of all draws gave.
 
-    Numbers are means over the seeds. A stage "ran" when it ran for any seed; its seconds are sums.
+    Numbers are means over the draws. A stage "ran" when it ran for any draw; its seconds are sums.
     """
     if not outcomes:
         return record
     first, stages, seconds = outcomes[0], dict[str, str](), dict[str, float]()
+    trained: dict[str, str] = {}
     for outcome in outcomes:
         for name, status, took in outcome.stages:
             both = (stages.get(name, UNCHANGED), status)
             stages[name] = next(one for one in (RAN, CACHED, UNCHANGED) if one in both)
             seconds[name] = seconds.get(name, 0.0) + took
+            if name == TRAIN:  # later draws of a training find it as it lies
+                trained.setdefault(outcome.train_key, status)
     numbers = [k for k, v in first.metrics.items() if isinstance(v, int | float)]
     by_seed = {key: [float(o.metrics[key]) for o in outcomes] for key in numbers}
     metrics = dict(first.metrics) | {key: fmean(values) for key, values in by_seed.items()}
@@ -152,6 +161,7 @@ def with_outcomes(record: TrialRecord, outcomes: Sequence[Outcome]) -> TrialReco
         stages=stages,
         seconds=seconds,
         train_key=first.train_key,
+        trained=trained,
         samples=first.samples,
         train_log=first.log,
     )

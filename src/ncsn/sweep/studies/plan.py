@@ -69,17 +69,32 @@ class Plan:
 
     @property
     def draws(self) -> int:
-        """Number of draws of each point in the search."""
+        """Number of draws of each training in the search."""
         return self.spec.sizes[self.size].draws or self.spec.draws
 
-    def seeds(self) -> tuple[int, ...]:
-        """Returns the seeds of the samples that the search draws at each point."""
-        return tuple(int(self.fixed["sample.seed"]) + i for i in range(self.draws))
+    @property
+    def trainings(self) -> int:
+        """Number of trainings of each point in the search; an exact score is drawn without."""
+        return self.spec.sizes[self.size].trainings or self.spec.trainings
 
-    def fresh_seeds(self, count: int) -> tuple[int, ...]:
-        """Returns `count` seeds of samples that no trial of the search has had."""
-        first = self.seeds()[-1] + 1
-        return tuple(range(first, first + count))
+    @property
+    def confirm_trainings(self) -> int:
+        """Number of trainings of each point that is drawn again after the search."""
+        return self.budget.confirm_trainings or self.trainings
+
+    def ignored_trainings(self) -> str | None:
+        """Returns what to say of several trainings of an exact score, None where there are none.
+
+        One study file serves network and oracle, so that this is no error.
+        """
+        key, most = max(
+            (("trainings", self.trainings), ("budget.confirm_trainings", self.confirm_trainings)),
+            key=lambda pair: pair[1],
+        )
+        if most == 1 or self.shared()["model.name"] != "oracle":
+            return None
+        rule = "an exact score has no training, so each point is drawn without"
+        return f"{FOLDER}/{self.study}.yaml: {key} (value {most}): {rule}"
 
     def excess(self, values: Mapping[str, Any]) -> int | None:
         """Network evaluations per image beyond the budget, below 0 within; None without one."""
@@ -110,6 +125,7 @@ class Plan:
         return {
             **parts,
             "draws": self.draws,
+            "trainings": self.trainings,
             "budget.network_evaluations_per_image": limit,
         }
 

@@ -21,7 +21,10 @@ FOLDER = Path("studies")
 EVALUATIONS = "sample/network_evaluations_per_image"
 OBJECTIVES = (*(measure.key for measure in keys.MEASURES), EVALUATIONS)
 Trials = Annotated[Count, at_most(1_000_000, "every one is a row that each worker reads")]
-Draws = Annotated[Count, at_most(1000, "each draws all images of a point again")]
+MOST_DRAWS = 1000
+MOST_TRAININGS = 100
+Draws = Annotated[Count, at_most(MOST_DRAWS, "each draws all images of a point again")]
+Trainings = Annotated[Count, at_most(MOST_TRAININGS, "each trains all of a point again")]
 Direction = Literal["minimize", "maximize"]
 _CONFIRMED = 3  # points, where a budget does not say
 _RENAMED = {"seeds": "draws"}
@@ -60,7 +63,9 @@ class Budget(Section):
         hours: no trial starts later; the drawing again comes after them.
         confirm: so many points, the best of the search, are drawn again with fresh seeds; 0 draws
             none, None three, or all where there are fewer trials.
-        confirm_draws: fresh draws of each of them.
+        confirm_draws: fresh draws of each of them, with several trainings of each training.
+        confirm_trainings: fresh trainings of each of them; one keeps the network of the search,
+            None takes as many as the search has.
         network_evaluations_per_image: a trial over it is infeasible, far over it is not run.
     """
 
@@ -68,6 +73,7 @@ class Budget(Section):
     hours: Annotated[Positive, at_most(100_000.0, "more than ten years")]
     confirm: Annotated[int, Field(ge=0)] | None = None
     confirm_draws: Draws = 3
+    confirm_trainings: Trainings | None = None
     network_evaluations_per_image: Steps | None = None
 
     @property
@@ -84,12 +90,13 @@ class Budget(Section):
 
 
 class Size(Section):
-    """A study at one size: the preset it starts from; values, axes and draws of its own."""
+    """A study at one size: its preset; values, axes, draws and trainings of its own."""
 
     preset: Line
     fixed: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Axis] = Field(default_factory=dict)
     draws: Draws | None = None  # None takes the study's
+    trainings: Trainings | None = None  # None takes the study's
     budget: Budget
 
 
@@ -103,7 +110,8 @@ class Spec(Section):
     space: Annotated[dict[str, Axis], Field(min_length=1)]
     sampler: SamplerSpec
     pruner: PrunerSpec = PrunerSpec()
-    draws: Draws = 1  # sampling seeds of each point; the objective is the mean over them
+    draws: Draws = 1  # sampling seeds of each training; the objective is the mean over all
+    trainings: Trainings = 1  # training seeds of each point
     same_points: Line | None = None  # a study whose points, of the same size, are all tried first
     sizes: Annotated[dict[str, Size], Field(min_length=1)]
 
