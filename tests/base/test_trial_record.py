@@ -18,6 +18,7 @@ RECORD = TrialRecord(
     started="2026-01-01T00:00:00+00:00",
     finished="2026-01-01T00:00:03+00:00",
     seeds=(1, 2),
+    train_seeds=(5, 6),
 )
 
 
@@ -33,5 +34,5 @@ def test_a_trial_without_attributes_is_a_record() -> None:
 
 
 def test_a_cached_training_did_not_run() -> None:
-    assert not RECORD.train_ran()
+    assert RECORD.networks() == {"abc": "cached"}
     assert RECORD.wall_seconds() == 2.25

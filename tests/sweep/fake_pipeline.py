@@ -107,3 +107,10 @@ def diverges_when_drawn_again(values: Mapping[str, Any], folder: Path) -> float:
     if values["sampler.epsilon"] == 2e-4 and values["sample.seed"] != 1234:
         raise Diverged("sample: not a number")
     return lucky_in_the_search(values, folder)
+
+
+def networks_differ(values: Mapping[str, Any], folder: Path) -> float:
+    """Each network is off by its own amount, each draw by less."""
+    network = 0.5 * random.Random(f"{values['train.seed']}").gauss(0, 1)
+    draw = random.Random(f"{values['sampler.epsilon']} {values['sample.seed']}").gauss(0, 1)
+    return 3 + network + 0.1 * draw + 1e3 * values["sampler.epsilon"]

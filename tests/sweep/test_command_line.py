@@ -231,6 +231,7 @@ def test_names_that_do_not_exist(place, git, sweep, command):
         (["apply", "mine", "--trial", "best"], "argument --trial: invalid int value: 'best'"),
         (["apply", "mine", "--trial", "1", "--best"], "not allowed with argument"),
         (["save", "mine", "--top", "0"], "value '0': must be a whole number from 1 to"),
+        (["confirm", "mine", "--trainings", "0"], "value '0': must be a whole number from 1 to "),
         (["confirm", "mine", "--draws", "0"], "value '0': must be a whole number from 1 to 1000"),
         (["confirm", "mine", "--top", "-1"], "must be a whole number from 1 to"),
     ],

@@ -217,13 +217,15 @@ def test_notes_of_another_number_of_images_do_not_count(tmp_path):
 
 
 def test_a_study_of_an_earlier_version_goes_on(tmp_path):
-    """Its draws are noted as `seeds`."""
+    """Its draws are noted as `seeds`, and it knows of no trainings."""
     sweep = _sweep(tmp_path, fake_pipeline.flat_and_noisy, draws=3)
     _searched(sweep)
     study = load_study(_storage(sweep), sweep.plan.name)
     deciding, spec = (dict(study.user_attrs[name]) for name in ("deciding", "spec"))
     for name, values in (("deciding", deciding), ("spec", spec)):
         values["seeds"] = values.pop("draws")
+        del values["trainings"]
+        values.pop("fixed.train.seed", None)
         study.set_user_attr(name, values)
     summary = export_study(_storage(sweep), sweep.plan.name, tmp_path / "out")
     assert summary["draws"] == 3 and "drawn 3 times" in summary["conclusions"][0]

@@ -1,6 +1,5 @@
 """The studies that come with the project keep every rule, at each size and with both models."""
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,13 @@ def test_all_are_there():
 
 
 @pytest.mark.parametrize(
-    "name, size, model", [*itertools.product(NAMES, ["digits", "cifar10"], ["network", "oracle"])]
+    "name, size, model",
+    [
+        (name, size, model)
+        for name in NAMES
+        for size in load_spec(name, ROOT / "studies").sizes
+        for model in ("network", "oracle")
+    ],
 )
 def test_a_grid_point_or_the_present_one_can_run(name, size, model):
     plan = load_plan(name, size, model, ROOT)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import studentized_range
+from scipy.stats import studentized_range, t
 
 from ncsn.sweep.results.told_apart import LEVEL, Point, estimate, needed_errors, pooled, verdicts
 
@@ -160,3 +160,81 @@ def test_a_worse_and_noisier_point_does_not_widen_the_bars_of_nearer_ones():
     beside = verdicts([*quiet, loud], 0, smaller_is_better=True)[1]
     assert alone.is_worse and beside.is_worse
     assert beside.needed / alone.needed == pytest.approx(needed_errors(3, 4) / needed_errors(2, 4))
+
+
+def trained(
+    random: np.random.Generator, trainings: int, draws: int, between: float, within: float
+) -> np.ndarray:
+    """Draws of a point worth 0, (trainings, draws): each network is off by its own amount."""
+    networks = between * random.standard_normal((trainings, 1))
+    return networks + within * random.standard_normal((trainings, draws))
+
+
+@pytest.mark.parametrize("trainings", [2, 3, 5])
+def test_bars_over_trainings_cover_the_mean_and_bars_over_all_draws_do_not(trainings):
+    """Draws of one training are not independent, though there are many of them."""
+    random = np.random.default_rng([6, trainings])
+    draws = [trained(random, trainings, 4, between=1.0, within=0.3) for _ in range(2000)]
+    nested = [estimate(one.tolist()) for one in draws]
+    naive = [estimate([one.ravel().tolist()]) for one in draws]
+    covered, by_chance = (
+        np.mean([abs(e.mean) < t.ppf(0.975, dof) * (e.error or 0) for e in found])
+        for found, dof in ((nested, trainings - 1), (naive, 4 * trainings - 1))
+    )
+    assert covered == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / 2000))
+    assert by_chance < 0.8
+    assert nested[0].mean == pytest.approx(naive[0].mean)
+    assert nested[0][3:] == (4, trainings)
+
+
+@pytest.mark.parametrize("search", [(3, 2), (1, 1), (1, 3)], ids=str)
+@pytest.mark.parametrize("again", [(3, 2), (2, 1)], ids=str)
+def test_what_trainings_differ_by_makes_no_findings(search, again):
+    """Shapes are (trainings, draws); all points are equal, their networks are not.
+
+    Where the search has one training of a point, those that are trained again tell the spread.
+    """
+    random = np.random.default_rng([*search, *again])
+    studies, wrong = 250, 0
+    for _ in range(studies):
+        found = [trained(random, *search, between=0.3, within=0.3) for _ in range(10)]
+        first = np.argsort([one.mean() for one in found])[:3].tolist()
+        points = []
+        for i, one in enumerate(found):
+            fresh = [trained(random, *again, between=0.3, within=0.3)] if i in first else []
+            groups = [group.tolist() for group in (one, *fresh)]
+            points.append(Point(groups[-1], groups))
+        judged = verdicts(points, first[0], smaller_is_better=True)
+        wrong += any(v.is_worse or v.is_better for v in judged)
+    assert wrong / studies < LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / studies)
+
+
+def test_draws_of_one_training_each_would_find_what_is_not_there():
+    """The law above is no empty one: the spread within networks alone breaks it."""
+    random, wrong = np.random.default_rng(8), 0
+    for _ in range(100):
+        found = [trained(random, 3, 4, between=0.3, within=0.1) for _ in range(10)]
+        points = [Point([one.ravel().tolist()], [[one.ravel().tolist()]]) for one in found]
+        best = int(np.argmin([one.mean() for one in found]))
+        wrong += any(v.is_worse for v in verdicts(points, best, smaller_is_better=True))
+    assert wrong / 100 > 4 * LEVEL
+
+
+def test_the_spread_of_trainings_is_that_of_so_many_draws():
+    """sqrt(between^2 + within^2 / draws), whatever number of draws the groups have."""
+    random = np.random.default_rng(9)
+    groups = [trained(random, 4, 5, between=0.5, within=1.0).tolist() for _ in range(2000)]
+    for draws in (1, 2, 5):
+        spread = pooled(groups, draws)
+        assert spread.std == pytest.approx(math.sqrt(0.25 + 1 / draws), rel=0.03)
+        assert (spread.dof, spread.of_trainings) == (6000, True)
+    assert pooled(groups, 50) == pooled(groups, 5)  # nothing is taken away
+
+
+def test_large_differences_are_found_among_trainings():
+    random = np.random.default_rng(10)
+    found = [5 * i + trained(random, 3, 2, between=0.3, within=0.3) for i in range(4)]
+    points = [Point(one.tolist(), [one.tolist()]) for one in found]
+    judged = verdicts(points, 0, smaller_is_better=True)
+    assert [v.is_worse for v in judged] == [False, True, True, True]
+    assert not any(v.is_better for v in judged)

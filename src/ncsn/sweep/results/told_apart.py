@@ -126,9 +126,9 @@ def nearest_spread(near: Sequence[Draws], all_: Sequence[Draws], num_draws: int)
         all_: all groups of the study.
         num_draws: as `pooled`.
     """
-    found, whole = pooled(near, num_draws), pooled(all_, num_draws)
-    is_known = found.dof and found.of_trainings == whole.of_trainings
-    return found if is_known else whole
+    found = pooled(near, num_draws)
+    is_known = found.of_trainings or all(len(group) == 1 for group in all_)
+    return found if found.dof and is_known else pooled(all_, num_draws)
 
 
 def verdicts(points: Sequence[Point], best: int, *, smaller_is_better: bool) -> list[Verdict]:
