@@ -8,7 +8,8 @@ from ncsn.base.entry import entry
 from ncsn.base.files import whole_folder, write_json
 from ncsn.config.params import load_params
 from ncsn.toy.figures import write_figures
-from ncsn.toy.study import shares_line, toy_study, toy_summary
+from ncsn.toy.study import toy_study
+from ncsn.toy.summary import shares_line, toy_summary, write_objectives_table
 
 
 def main() -> str:
@@ -18,6 +19,7 @@ def main() -> str:
     with whole_folder(params.paths.toy_figures) as folder:
         study = toy_study(params.toy, params.base.seed)
         write_figures(study, folder)
+        write_objectives_table(study.objectives, folder)
     summary = toy_summary(study)
     write_json(params.paths.toy_summary, summary)
     return f"{params.paths.toy_summary}: share of the larger mode {shares_line(study)}"

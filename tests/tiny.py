@@ -39,6 +39,8 @@ TINY: dict[str, Any] = {
     "toy.num_samples": 64,
     "toy.steps_per_level": 5,
     "toy.scales_num_samples": 16,
+    "toy.objectives_dims": [2, 8],
+    "toy.objectives_num_draws": 2,
 }
 
 

@@ -35,6 +35,8 @@ TINY = {
     "toy.num_samples": 16,
     "toy.steps_per_level": 2,
     "toy.scales_num_samples": 16,
+    "toy.objectives_dims": [2, 8],
+    "toy.objectives_num_draws": 2,
     "toy.scales_num_networks": 1,
 }
 # Of the value of `previews` or `toy_figures`: what belongs to a user, git, DVC or another stage

@@ -14,11 +14,13 @@ from ncsn.toy.figures import running_mean, write_figures
 from ncsn.toy.manifold import least_loss, manifold_study, segment
 from ncsn.toy.mixing import mixing_study, mode_std_score
 from ncsn.toy.scales import energy_distance, scales_study
-from ncsn.toy.study import ToyStudy, toy_study, toy_summary
+from ncsn.toy.study import ToyStudy, toy_study
+from ncsn.toy.summary import toy_summary, write_objectives_table
 
 SMALL = ToyParams(
     batch_size=64, density_steps=60, density_learning_rate=0.002, sigma_max=20.0, sigma_min=1.0,
     num_levels=4, epsilon=0.1, steps_per_level=10, num_samples=100, num_seeds=2,
+    objectives_dims=(2, 5), objectives_num_draws=2,
     scales_sigma_max=10.0, scales_sigma_min=0.1, scales_num_levels=3, scales_steps=20,
     scales_learning_rate=0.002, scales_num_networks=2, scales_num_samples=40, manifold_sigma=0.01,
     manifold_steps=20, manifold_learning_rate=0.003,
@@ -118,7 +120,9 @@ def test_the_summary_is_finite_and_repeats_itself(study: ToyStudy) -> None:
 def test_every_study_leaves_a_figure(study: ToyStudy, tmp_path) -> None:
     paths = write_figures(study, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
-    assert [p.stem for p in paths] == ["manifold", "density", "mixing", "scales"]
+    assert [p.stem for p in paths] == [
+        "manifold", "density", "energy", "objectives", "mixing", "scales"
+    ]  # fmt: skip
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in paths)
 
 
@@ -128,7 +132,22 @@ def test_one_seed_and_few_steps_are_drawn_as_well(tmp_path) -> None:
     )
     study = toy_study(least, seed=0)
     assert "toy/share_annealed_std" not in toy_summary(study)
-    assert len(write_figures(study, tmp_path)) == 4
+    assert len(write_figures(study, tmp_path)) == 6
+
+
+def test_networks_that_differ_are_summed_up_by_median_and_range(study: ToyStudy) -> None:
+    numbers, values = toy_summary(study), study.scales.learned.distance[1]
+    key = "toy/distance_learned_level_01"
+    assert numbers[f"{key}_min"] == float(values.min()) <= numbers[f"{key}_median"]
+    assert numbers[f"{key}_median"] <= numbers[f"{key}_max"] == float(values.max())
+
+
+def test_the_table_has_a_row_for_each_dimension_and_objective(study: ToyStudy, tmp_path) -> None:
+    write_objectives_table(study.objectives, tmp_path)
+    head, *rows = (tmp_path / "objectives.csv").read_text().splitlines()
+    assert len(rows) == 2 * len(study.objectives.flops)
+    assert {row.split(",")[0] for row in rows} == {"2", "5"}
+    assert all(row.count(",") == head.count(",") for row in rows)
 
 
 def test_a_running_mean_of_a_line_is_the_line() -> None:
@@ -139,3 +158,9 @@ def test_a_running_mean_of_a_line_is_the_line() -> None:
 def test_ladders_that_do_not_fall_are_refused() -> None:
     with pytest.raises(ValueError, match=r"scales_sigma_max: must be larger"):
         ToyParams(**{**SMALL.model_dump(), "scales_sigma_max": 0.1})
+
+
+@pytest.mark.parametrize("dims", [(), (1, 2), (8, 2), (2, 2), (2, 20_000), (2.5,), 2])
+def test_dimensions_that_do_not_rise_or_are_too_many_are_refused(dims: object) -> None:
+    with pytest.raises(ValueError, match="objectives_dims"):
+        ToyParams(**{**SMALL.model_dump(), "objectives_dims": dims})

@@ -32,6 +32,7 @@ class LearnedField(NamedTuple):
     """What one network learned.
 
     Attributes:
+        net: the network, whose parameters need no gradient.
         score: on the grid, shape (GRID * GRID, 2).
         error: ||s - grad log p|| on the grid, shape (GRID * GRID,).
         curl: root mean square over the test points of d s_2 / d x_1 - d s_1 / d x_2.
@@ -39,6 +40,7 @@ class LearnedField(NamedTuple):
         fisher: Fisher divergence on test points at those steps, shape (S,).
     """
 
+    net: nn.Module
     score: Tensor
     error: Tensor
     curl: float
@@ -124,4 +126,6 @@ def _learned(
     with torch.no_grad():
         score = net(grid)
     error = (score - mixture.score(grid)).norm(dim=1)
-    return LearnedField(score, error, curl, torch.tensor(steps), torch.tensor(fisher))
+    return LearnedField(
+        net.requires_grad_(False), score, error, curl, torch.tensor(steps), torch.tensor(fisher)
+    )

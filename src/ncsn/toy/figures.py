@@ -3,16 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter
 from torch import Tensor
 
 from ncsn.base.chart_style import (
     ACCENT,
-    FAINT,
     GRID_COLOUR,
     GRID_WIDTH,
     INK,
@@ -22,10 +20,13 @@ from ncsn.base.chart_style import (
     house_style,
     png_bytes,
 )
-from ncsn.toy.density import GRID, HALF_WIDTH, DensityStudy
+from ncsn.toy.density import DensityStudy
+from ncsn.toy.energy_figure import plot_energy
 from ncsn.toy.manifold import ManifoldStudy
 from ncsn.toy.mixing import MixingStudy
-from ncsn.toy.scales import Quality, ScalesStudy
+from ncsn.toy.objectives_figure import plot_objectives
+from ncsn.toy.panels import EXTENT, arrows, as_image, scatter, square
+from ncsn.toy.scales_figure import plot_scales
 from ncsn.toy.study import ToyStudy
 
 LABELS = {
@@ -35,8 +36,6 @@ LABELS = {
     "direct": "network outputs the score",
     "energy": "network outputs an energy",
 }
-_EXTENT = (-HALF_WIDTH, HALF_WIDTH, -HALF_WIDTH, HALF_WIDTH)
-_ARROW_EVERY = 5  # of the grid: 20 x 20 arrows
 _CIRCLE = 1e-3  # density at the circles on the maps of the error
 _WINDOW = 25  # steps of a running mean
 
@@ -48,6 +47,8 @@ def write_figures(study: ToyStudy, folder: Path) -> list[Path]:
         for name, figure in (
             ("manifold", plot_manifold(study.manifold)),
             ("density", plot_density(study.density)),
+            ("energy", plot_energy(study.energy, study.density)),
+            ("objectives", plot_objectives(study.objectives)),
             ("mixing", plot_mixing(study.mixing)),
             ("scales", plot_scales(study.scales)),
         ):
@@ -85,12 +86,12 @@ def plot_density(study: DensityStudy) -> Figure:
         _field(axes, study, learned.score, f"Learned: {LABELS[name]}")
     for axes, learned in zip(errors[1], study.learned.values(), strict=True):
         image = axes.imshow(
-            _image(learned.error), extent=_EXTENT, origin="lower", cmap="magma_r",
+            as_image(learned.error), extent=EXTENT, origin="lower", cmap="magma_r",
             norm=LogNorm(0.01, 10),
         )  # fmt: skip
-        axes.contour(_image(study.density), [_CIRCLE], extent=_EXTENT, colors=INK, linewidths=0.8)
+        axes.contour(as_image(study.density), [_CIRCLE], extent=EXTENT, colors=INK, linewidths=0.8)
         axes.set_title(f"Its error (circles: density {_CIRCLE:g})")
-        _square(axes)
+        square(axes)
     figure.colorbar(image, ax=errors[1].tolist(), label="length of the error", format=PLAIN)
     _error_against_density(truth[1], study)
     return figure
@@ -101,7 +102,7 @@ def plot_mixing(study: MixingStudy) -> Figure:
     figure = Figure(figsize=(10.4, 2.9))
     *squares, shares = figure.subplots(1, 4)
     for axes, (name, samples) in zip(squares, study.samples.items(), strict=True):
-        _scatter(axes, samples, LABELS[name])
+        scatter(axes, samples, LABELS[name])
     for place, values in enumerate(study.shares.values()):
         jitter = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(1)
         shares.plot(place + jitter, values, "o", ms=3, color=LINE, alpha=0.7)
@@ -116,74 +117,9 @@ def plot_mixing(study: MixingStudy) -> Figure:
     return figure
 
 
-def plot_scales(study: ScalesStudy) -> Figure:
-    """Errors and sample quality of one noise level against sigma, and of all levels together."""
-    figure = Figure(figsize=(10.4, 5.9))
-    grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-    top = grid[0].subgridspec(1, 2)
-    _pitfalls(figure.add_subplot(top[0]), study)
-    _quality(figure.add_subplot(top[1]), study)
-    num_levels, best = len(study.sigmas), int(study.exact.distance[:-1].mean(1).argmin())
-    shown = [*sorted({0, best, num_levels // 2, num_levels - 1}), -1]
-    bottom = grid[1].subgridspec(1, len(shown))
-    for place, level in enumerate(shown):
-        title = "all levels" if level < 0 else f"sigma {float(study.sigmas[level]):.2g} alone"
-        share = float(study.learned.share[level, 0])
-        axes = figure.add_subplot(bottom[place])
-        _scatter(axes, study.learned.samples[level], f"{title}: {share:.0%} above", size=3.5)
-    return figure
-
-
 def running_mean(values: Tensor, window: int) -> Tensor:
     """Means of `window` successive values, or one of all values when there are fewer."""
     return values.unfold(0, min(window, len(values)), 1).mean(1)
-
-
-def _pitfalls(axes: Axes, study: ScalesStudy) -> None:
-    sigmas = study.sigmas
-    gap, corruption = "learned against smoothed, in the gap", "smoothed against clean, on the data"
-    axes.plot(sigmas, study.gap.mean(1), "o-", color=LINE, ms=4, label=gap)
-    axes.plot(sigmas, study.corruption, "s-", color=ACCENT, ms=4, label=corruption)
-    axes.set(title="Small noise leaves the gap unlearned, large noise corrupts", yscale="log")
-    axes.set_ylabel("Fisher divergence")
-    axes.legend(loc="lower center")
-    _sigma_axis(axes)
-
-
-def _quality(axes: Axes, study: ScalesStudy) -> None:
-    series: list[tuple[Quality, str, str, str]] = [
-        (study.learned, "o", LINE, "learned scores"),
-        (study.exact, "s", FAINT, "exact scores"),
-    ]
-    for quality, marker, colour, label in series:
-        distance = quality.distance.clamp_min(1e-3)
-        for copy in distance[:-1].T:
-            axes.plot(study.sigmas, copy, marker, ms=3, color=colour, alpha=0.6)
-        axes.plot(study.sigmas, distance[:-1].mean(1), color=colour, label=f"one level, {label}")
-        mean = float(distance[-1].mean())
-        axes.axhline(mean, color=colour, ls="--", lw=1.3, label=f"all levels, {label}: {mean:.2g}")
-    axes.set(title="Samples of chains that start in the smaller mode", yscale="log")
-    axes.set_ylabel("energy distance to the data")
-    axes.legend(loc="center", bbox_to_anchor=(0.42, 0.45), fontsize=7.5)
-    _sigma_axis(axes)
-
-
-def _sigma_axis(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(PLAIN)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("sigma of the added noise (modes have std 1, 14 apart)")
-    axes.grid(color=GRID_COLOUR, lw=GRID_WIDTH)
-
-
-def _field(axes: Axes, study: DensityStudy, score: Tensor, title: str) -> None:
-    axes.imshow(_image(study.density), extent=_EXTENT, origin="lower", cmap="Blues")
-    picked = torch.arange(_ARROW_EVERY // 2, GRID, _ARROW_EVERY)
-    at = study.grid.view(GRID, GRID, 2)[picked][:, picked].reshape(-1, 2)
-    arrows = score.view(GRID, GRID, 2)[picked][:, picked].reshape(-1, 2)
-    axes.quiver(*at.T.numpy(), *arrows.T.numpy(), color=INK, scale=160, width=0.004)
-    axes.set_title(title)
-    _square(axes)
 
 
 def _error_against_density(axes: Axes, study: DensityStudy) -> None:
@@ -203,18 +139,8 @@ def _error_against_density(axes: Axes, study: DensityStudy) -> None:
     axes.legend(loc="lower left", fontsize=7.5)
 
 
-def _scatter(axes: Axes, samples: Tensor, title: str, size: float = 2.5) -> None:
-    axes.plot(*samples.T.numpy(), ".", ms=size, color=LINE, alpha=0.5, mec="none")
+def _field(axes: Axes, study: DensityStudy, score: Tensor, title: str) -> None:
+    axes.imshow(as_image(study.density), extent=EXTENT, origin="lower", cmap="Blues")
+    arrows(axes, study.grid, score)
     axes.set_title(title)
-    _square(axes)
-
-
-def _square(axes: Axes) -> None:
-    axes.set(xlim=_EXTENT[:2], ylim=_EXTENT[2:], aspect="equal")
-    axes.set_xticks([-5, 0, 5])
-    axes.set_yticks([-5, 0, 5])
-
-
-def _image(values: Tensor) -> np.ndarray:
-    """Grid values as rows of x_2 and columns of x_1, for imshow with origin below."""
-    return values.view(GRID, GRID).T.numpy()
+    square(axes)

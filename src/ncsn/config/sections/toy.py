@@ -1,8 +1,9 @@
-"""Section `toy`: the studies of two-dimensional densities."""
+"""Section `toy`: the studies of two-dimensional densities, and of the cost of more dimensions."""
 
+from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ncsn.config.sections.kinds import (
     BatchSize,
@@ -18,6 +19,18 @@ from ncsn.config.sections.kinds import (
     at_least,
     at_most,
 )
+
+Dimension = Annotated[
+    int,
+    Field(ge=2),
+    at_most(16_384, "the exact trace takes so many backward passes for each point"),
+]
+
+
+def _rising(dims: tuple[int, ...]) -> tuple[int, ...]:
+    if any(low >= high for low, high in pairwise(dims)):
+        raise ValueError("each must be larger than the one before")
+    return dims
 
 
 class ToyParams(Section):
@@ -67,6 +80,19 @@ class ToyParams(Section):
 
     num_seeds: Repeats
     """Repetitions of the mixing study with other random numbers, 1 to 100,000."""
+
+    objectives_dims: Annotated[
+        tuple[Dimension, ...],
+        Field(strict=False, min_length=1, max_length=100),
+        AfterValidator(_rising),
+    ]
+    """Dimensions in which exact trace, slices and denoising are compared, rising, each 2 to
+    16,384; the paper's largest images have 3,072 values."""
+
+    objectives_num_draws: Annotated[
+        int, Field(ge=2), at_most(100_000, "each takes as long as the first")
+    ]
+    """Gradients of single points for the noise of each objective, 2 to 100,000."""
 
     scales_sigma_max: Sigma
     """Largest noise of the study that tries levels alone and together, 1e-6 to 65,536."""
