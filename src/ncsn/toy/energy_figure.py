@@ -51,7 +51,7 @@ def _along(rows: list[Axes], study: EnergyStudy) -> None:
     _pair(rows[2], study, [(least - e.along).exp() for e in study.energies],
           "Without Z, exp(-energy) differs")  # fmt: skip
     _pair(rows[3], study, [(-e.along - e.log_z).exp() for e in study.energies],
-          "With Z, summed up on the grid: the same")  # fmt: skip
+          "With Z of the grid: the same")  # fmt: skip
     rows[3].plot(study.distance, study.along.exp(), color=FAINT, lw=1.2, zorder=0)
     rows[0].set_ylim(_LOW, _HIGH)
     _mean_log(rows[2], [least + e.unnormalised for e in study.energies])
