@@ -24,7 +24,7 @@ from ncsn.base.rng import generator
 from ncsn.toy.objectives import OBJECTIVES, HalfLearned, Objective
 from ncsn.toy.objectives_figure import draw_costs
 
-REPEATS, SLOW_SEC = 9, 5.0
+REPEATS, SLOW_SEC = 9, 2.0
 RESULTS = Path(__file__).parent / "results"
 
 
