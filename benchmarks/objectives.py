@@ -1,6 +1,6 @@
 """Seconds of a gradient step with each objective, against the dimension.
 
-    python benchmarks/objectives.py [--rows 16] [--dims 2 8 32 128 512 3072]
+    python benchmarks/objectives.py [--rows 8] [--dims 2 8 32 128 512 3072]
 
 Seconds of CPU time of one thread, which neighbours on the same cores change little. The objectives
 take turns, medians of REPEATS; a step of more than SLOW_SEC is made once. Writes
@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=16, help="points in a batch")
+    parser.add_argument("--rows", type=int, default=8, help="points in a batch")
     parser.add_argument("--dims", type=int, nargs="+", default=[2, 8, 32, 128, 512, 3072])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
