@@ -19,10 +19,12 @@ def test_all_are_there():
     assert PARAMETERS | OTHERS | {"ncsnv2_leave_out"} <= set(NAMES)
 
 
-@pytest.mark.parametrize(
-    "name, size, model", [*itertools.product(NAMES, ["digits", "cifar10"], ["network", "oracle"])]
-)
-def test_a_grid_point_or_the_present_one_can_run(name, size, model):
+SIZES = [(name, size) for name in NAMES for size in load_spec(name, ROOT / "studies").sizes]
+
+
+@pytest.mark.parametrize("place, model", [*itertools.product(SIZES, ["network", "oracle"])])
+def test_a_grid_point_or_the_present_one_can_run(place, model):
+    name, size = place
     plan = load_plan(name, size, model, ROOT)
     if plan.spec.sampler.name == "grid":
         points = grid_points(plan)
@@ -37,6 +39,15 @@ def test_a_grid_point_or_the_present_one_can_run(name, size, model):
 def test_only_sampling_changes(name):
     spec = load_spec(name, ROOT / "studies")
     assert all(key.startswith("sampler.") for key in spec.space)
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS | {"ncsnv2_leave_out"}))
+def test_the_exact_score_of_cifar10_trains_nothing_and_names_itself(name):
+    plan = load_plan(name, "cifar10_exact", root=ROOT)
+    assert plan.model == "oracle" and plan.name == f"{name}-cifar10_exact-oracle"
+    assert plan == load_plan(name, "cifar10_exact", "oracle", ROOT)
+    assert {plan.values(point)["model.name"] for point in grid_points(plan)} == {"oracle"}
+    assert plan.draws >= 2 and plan.fixed["reference.feature_layer"] == "768"
 
 
 def test_epsilon_follows_the_square_of_sigma_min():
