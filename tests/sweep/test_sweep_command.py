@@ -46,7 +46,7 @@ def test_a_study_that_has_not_run_is_one_line_without_traceback(project):
     [
         ("data.path", "argument --set: value 'data.path': must be KEY=VALUE"),
         ("=1", "argument --set: value '=1': must be KEY=VALUE"),
-        ("data.root={", "error: --set data.root is not valid YAML"),
+        ("data.root={", "argument --set: data.root is not valid YAML"),
         ("data.num_tain=3", "error: --set data.num_tain: params.yaml has no key"),
     ],
 )

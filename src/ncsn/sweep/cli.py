@@ -222,7 +222,10 @@ def _setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"value '{text}': must be KEY=VALUE")
-    return key.strip(), yaml_value(value, f"--set {key.strip()}")
+    try:
+        return key.strip(), yaml_value(value, key.strip())
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _draws(text: str) -> int:
