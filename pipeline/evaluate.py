@@ -22,7 +22,9 @@ def main() -> str:
     reference = read_reference(paths.reference, params.reference, seed, data_summary)
     samples = read_samples(paths.samples)
     _, real, other = load_splits(paths, params.reference)
-    metrics = evaluate_images(samples, reference, real.images, params.evaluate, seed, device)
+    metrics = evaluate_images(
+        samples, reference, real.images, params.evaluate, seed, device, paths.work
+    )
     others = RealSet(read_other_features(paths.reference, reference, data_summary), other.images)
     metrics |= matched_floor(others, reference, len(samples), params.evaluate, seed)
     write_json(paths.metrics, metrics)

@@ -25,6 +25,7 @@ def main() -> str:
         params.reference,
         params.base.seed,
         build_device(params.base),
+        paths.work,
     )
     write_json(paths.reference_summary, summary)
     return (

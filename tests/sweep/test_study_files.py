@@ -44,6 +44,15 @@ def test_only_sampling_changes(name):
     assert all(key.startswith("sampler.") for key in spec.space)
 
 
+@pytest.mark.parametrize("name", sorted(PARAMETERS | {"ncsnv2_leave_out"}))
+def test_the_exact_score_of_cifar10_trains_nothing_and_names_itself(name):
+    plan = load_plan(name, "cifar10_exact", root=ROOT)
+    assert plan.model == "oracle" and plan.name == f"{name}-cifar10_exact-oracle"
+    assert plan == load_plan(name, "cifar10_exact", "oracle", ROOT)
+    assert {plan.values(point)["model.name"] for point in grid_points(plan)} == {"oracle"}
+    assert plan.draws >= 2 and plan.fixed["reference.feature_layer"] == "768"
+
+
 def test_epsilon_follows_the_square_of_sigma_min():
     plan = load_plan("sigma_min", "digits", "network", ROOT)
     values = [plan.values(point) for point in grid_points(plan)]

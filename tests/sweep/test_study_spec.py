@@ -202,6 +202,30 @@ def test_the_oracle_is_the_same_study_with_another_model():
     assert plan.deciding() == _plan().deciding()
 
 
+def test_the_users_own_values_stand_above_those_of_the_size():
+    settings = {"data.name": "npz", "data.path": "/my/images.npz", "train.num_steps": 7}
+    plan = made_plan("chain", checked_spec(SPEC, "x"), "digits", "network", PARAMS, settings)
+    values = plan.values({"sampler.name": "consistent_annealed", "sampler.epsilon": 1e-4})
+    assert {key: values[key] for key in settings} == settings
+    assert plan.deciding()["fixed.data.path"] == "/my/images.npz"
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("data.pth", "x", r"--set data\.pth: params\.yaml has no key.*Did you mean 'data\.path'"),
+        ("sampler.epsilon", 1e-4, r"--set sampler\.epsilon \(value 0\.0001\): the axis"),
+        ("model.name", "ncsn", r"--set model\.name \(value 'ncsn'\): --model sets it"),
+        ("data.num_train", 0, r"--set data\.num_train \(value 0\): "),
+        ("data.num_train", [1], r"--set data\.num_train \(value \[1\]\): "),
+        ("data.name", "npz", r"--set data\.path \(value None\): must be set for data\.name 'npz'"),
+    ],
+)
+def test_a_users_mistake_is_named(key, value, message):
+    with pytest.raises(UserError, match=message):
+        made_plan("chain", checked_spec(SPEC, "x"), "digits", "oracle", PARAMS, {key: value})
+
+
 @pytest.mark.parametrize("name", ["tpe", "gp", "qmc", "random", "nsga2", "grid"])
 def test_workers_draw_different_first_points(name):
     study = optuna.create_study()

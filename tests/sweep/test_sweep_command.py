@@ -27,7 +27,10 @@ def _sweep(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_list_says_what_there_is(project):
     done = _sweep(project, "list")
     assert done.returncode == 0
-    assert "epsilon (digits, cifar10): How far FID depends on the step size" in done.stdout
+    assert (
+        "epsilon (digits, cifar10, cifar10_exact): How far FID depends on the step size"
+        in done.stdout
+    )
 
 
 def test_a_study_that_has_not_run_is_one_line_without_traceback(project):
@@ -36,3 +39,18 @@ def test_a_study_that_has_not_run_is_one_line_without_traceback(project):
     assert done.stderr == (
         "error: no study 'epsilon-digits-oracle' has been run; there are none\n"
     )
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("data.path", "argument --set: value 'data.path': must be KEY=VALUE"),
+        ("=1", "argument --set: value '=1': must be KEY=VALUE"),
+        ("data.root={", "argument --set: data.root is not valid YAML"),
+        ("data.num_tain=3", "error: --set data.num_tain: params.yaml has no key"),
+    ],
+)
+def test_a_setting_that_does_not_fit_ends_the_run_before_it_begins(project, setting, message):
+    done = _sweep(project, "run", "epsilon", "--set", setting)
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr

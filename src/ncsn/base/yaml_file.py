@@ -65,6 +65,11 @@ class EndComment(NamedTuple):
     column: int
 
 
+def yaml_value(text: str, source: str) -> Any:
+    """Returns the value that `text` would be behind a key; errors as `read_yaml`, for `source`."""
+    return copy.deepcopy(_parsed(f"value: {text}", source))["value"]
+
+
 def end_comment(mapping: CommentedMap, key: str) -> EndComment | None:
     """Returns the comment at the end of a key's line, or None."""
     item = mapping.ca.items.get(key)

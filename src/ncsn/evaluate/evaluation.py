@@ -10,9 +10,10 @@ from ncsn.base.errors import UserError
 from ncsn.base.files import read_npz
 from ncsn.config.params import EvaluateParams
 from ncsn.data.split import checked_images
+from ncsn.evaluate.feature_cache import cached_features
 from ncsn.evaluate.metrics import evaluate_features, pixel_statistics, statistics_distance
 from ncsn.evaluate.reference import Reference, Summary
-from ncsn.evaluate.torch_fidelity import CLASSIFIER, extract_features, metric_layers
+from ncsn.evaluate.torch_fidelity import CLASSIFIER, metric_layers
 from ncsn.evaluate.uncertainty import feature_errors, pixel_errors
 
 
@@ -23,6 +24,7 @@ def evaluate_images(
     params: EvaluateParams,
     seed: int,
     device: torch.device,
+    work: str | Path | None = None,
 ) -> Summary:
     """Returns all metrics of generated images with bars and conditions, by the `eval/` keys.
 
@@ -35,6 +37,7 @@ def evaluate_images(
         params: sizes inside the metrics.
         seed: names the random subsets inside the metrics.
         device: where the extractor runs.
+        work: folder of unfinished work, in which features of images are kept; None keeps none.
 
     Returns:
         Numbers, counts, and as strings the extractor, its layer and the hash of its weights.
@@ -45,7 +48,8 @@ def evaluate_images(
     _check_images(images, reference.key["image_shape"])
     layers = metric_layers(reference.key["extractor"], reference.key["feature_layer"])
     names = [name for name in layers if name is not None]
-    found = extract_features(images, reference.key["extractor"], names, reference.weights, device)
+    extractor, weights = reference.key["extractor"], reference.weights
+    found = cached_features(images, extractor, names, weights, device, work)
     features = found[layers.features]
     logits = found[layers.logits] if layers.logits else None
     numbers = evaluate_features(

@@ -26,6 +26,7 @@ from ncsn.config.paths import PathsParams
 from ncsn.data.split import Split, load_split, split_sha256
 from ncsn.evaluate.classifier import MAKER, classifier_accuracy, save_classifier, train_classifier
 from ncsn.evaluate.doubt import classifier_doubt
+from ncsn.evaluate.feature_cache import cached_features
 from ncsn.evaluate.inception import inception_weights
 from ncsn.evaluate.metrics import (
     feature_statistics,
@@ -33,7 +34,7 @@ from ncsn.evaluate.metrics import (
     pixel_statistics,
     statistics_distance,
 )
-from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, extract_features, metric_layers
+from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, metric_layers
 from ncsn.maths.frechet import GaussianStatistics
 
 ARRAYS, KEY = "reference.npz", "extractor.json"
@@ -69,6 +70,7 @@ def write_reference(
     params: ReferenceParams,
     seed: int,
     device: torch.device,
+    work: str | Path | None = None,
 ) -> Summary:
     """Makes the reference folder and measures the other split against it: the floor.
 
@@ -79,6 +81,7 @@ def write_reference(
         params: extractor, layer and reference split.
         seed: of the classifier and of KID's subsets.
         device: where the extractor is trained and runs.
+        work: folder of unfinished work, in which features of images are kept; None keeps none.
 
     Returns:
         The reference summary: conditions, accuracy, floors and their counts.
@@ -92,7 +95,9 @@ def write_reference(
     with whole_folder(folder) as partial:
         weights = partial / WEIGHTS[params.extractor]
         summary |= _write_weights(weights, train, test, params, seed, device)
-        features, of_others = (_features_of(s, params, weights, device) for s in (real, other))
+        features, of_others = (
+            _features_of(s, params, weights, device, work) for s in (real, other)
+        )
         statistics = feature_statistics(features)
         _write_arrays(partial / ARRAYS, features, statistics, pixels)
         write_npz(partial / _other_file(params.split), features=of_others.numpy())
@@ -234,10 +239,15 @@ def _pixel_floor(other: Split, pixels: GaussianStatistics | None) -> Summary:
 
 
 def _features_of(
-    split: Split, params: ReferenceParams, weights: Path, device: torch.device
+    split: Split,
+    params: ReferenceParams,
+    weights: Path,
+    device: torch.device,
+    work: str | Path | None,
 ) -> torch.Tensor:
     layer = metric_layers(params.extractor, params.feature_layer).features
-    return extract_features(split.images, params.extractor, [layer], weights, device)[layer]
+    images, extractor = split.images, params.extractor
+    return cached_features(images, extractor, [layer], weights, device, work)[layer]
 
 
 def _write_arrays(

@@ -196,6 +196,8 @@ def extract_features(
             verbose=False,
             feature_extractor_weights_path=str(weights_path),
         )
+        if extractor == INCEPTION and not cuda:  # convolutions of a CPU: 1.75 times as fast
+            network.to(memory_format=torch.channels_last)
         extract = partial(_in_batches, images, network, extractor == INCEPTION, cuda)
         features, _ = halving(extract, _BATCH[extractor], "features")
     return features

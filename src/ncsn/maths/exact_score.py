@@ -9,9 +9,12 @@ the error of the sampler is wanted; the least denoising loss that follows from i
 import torch
 from torch import Tensor, nn
 
+from ncsn.maths.sketch import NUM_DIRECTIONS, Sketch, points_within, sketched
+
 # A chunk whose largest weight is below exp(-60) of the best one so far adds less than 1e-20 even
 # with a million points in it.
 _NEGLIGIBLE = 60.0
+_LONG = 8 * NUM_DIRECTIONS  # values of an image from which a look at its sketch pays
 
 
 def smoothed_data_score(
@@ -21,6 +24,7 @@ def smoothed_data_score(
     *,
     dequantised: bool = False,
     chunk_size: int = 4096,
+    sketch: Sketch | None = None,
 ) -> Tensor:
     """grad_x log q_sigma(x), where q_sigma is the mean over points y of N(y, sigma^2 I).
 
@@ -36,6 +40,8 @@ def smoothed_data_score(
         dequantised: as in `point_values`.
         chunk_size: points that are converted to float64 at a time; no effect on the result
             beyond rounding.
+        sketch: of the points as rows, to leave out at once those that are too far away; no effect
+            on the result beyond rounding.
 
     Returns:
         Scores, shape of x and its dtype.
@@ -51,7 +57,10 @@ def smoothed_data_score(
     scale, shift = _units(points, dequantised)
     level = torch.as_tensor(sigma, dtype=torch.float64, device=x.device).expand(len(x))[:, None]
     at = x.flatten(1).double() * scale - shift
-    mean = _posterior_mean(at, level * scale, points.flatten(1), chunk_size)
+    rows = points.flatten(1)
+    if sketch is not None:
+        rows = points_within(at, _NEGLIGIBLE * (level * scale).square(), rows, sketch)
+    mean = _posterior_mean(at, level * scale, rows, chunk_size)
     score = (mean - at) / (scale * level.square())
     return score.view_as(x).to(x.dtype)
 
@@ -71,11 +80,15 @@ class DataScore(nn.Module):
         self.dequantised = dequantised
         self.register_buffer("points", points)
         self.register_buffer("sigmas", sigmas, persistent=False)
+        self._sketch: Sketch | None = None  # made at the first score, where the points then lie
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Scores at x (B, C, H, W); level is an index into the ladder or a sigma, shape (B,)."""
         sigma = level if level.is_floating_point() else self.sigmas[level]
-        return smoothed_data_score(x, sigma, self.points, dequantised=self.dequantised)
+        if self._sketch is None and x[0].numel() >= _LONG:
+            self._sketch = sketched(self.points.flatten(1))
+        dequantised, sketch = self.dequantised, self._sketch
+        return smoothed_data_score(x, sigma, self.points, dequantised=dequantised, sketch=sketch)
 
 
 def point_values(points: Tensor, *, dequantised: bool = False) -> Tensor:

@@ -31,6 +31,7 @@ UNDECIDING = {
     "ncsn.data.download": "brings files that are known by their hash",
     "ncsn.data.labels": "refuses labels, and changes none",
     "ncsn.evaluate.doubt": "words of a warning",
+    "ncsn.evaluate.feature_cache": "gives features as they were computed, by what decides them",
     "ncsn.runtime.dag": "makes the keys themselves",
     "ncsn.runtime.fingerprints": "makes the keys themselves",
     "ncsn.runtime.times": "notes seconds beside the outs",

@@ -10,6 +10,7 @@ from typing import Any
 
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
+from ncsn.base.yaml_file import yaml_value
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
 from ncsn.sweep.results.findings import best_trials, different
@@ -41,6 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--trials", type=_count, metavar="N", help="in place of budget.trials")
     run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
     run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
+    value_help = "a value of params.yaml in place of the study's, such as a path of yours"
+    run.add_argument(
+        "--set", action="append", type=_setting, default=[], metavar="KEY=VALUE", help=value_help
+    )
     run.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
     status = _subparser(commands, "status", _status, "progress, best, failures, time left")
     status.add_argument("--trials", type=_count, metavar="N", help="as given to run")
@@ -84,7 +89,8 @@ def _run(args: Namespace) -> None:
     from ncsn.sweep.trials.workspace import checked_source
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
-    root, params, plan = ROOT.resolve(), _params(), _plan(args)
+    root, params = ROOT.resolve(), _params()
+    plan = load_plan(args.study, args.size, args.model, settings=dict(args.set))
     checked_source(root, allow_dirty=args.allow_dirty)
     locks = root / params.paths.work / "sweep"
     locks.mkdir(parents=True, exist_ok=True)
@@ -212,6 +218,16 @@ def _count(text: str, limit: int = _MANY) -> int:
         rule = f"must be a whole number from 1 to {limit}"
         raise argparse.ArgumentTypeError(f"value '{text}': {rule}")
     return int(text)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"value '{text}': must be KEY=VALUE")
+    try:
+        return key.strip(), yaml_value(value, key.strip())
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _draws(text: str) -> int:

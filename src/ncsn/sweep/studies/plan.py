@@ -3,31 +3,23 @@
 Every key and value is held against the rules of params.yaml before any trial starts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ncsn.base.dotted import with_values
 from ncsn.base.errors import UserError, nearest, shown
 from ncsn.base.yaml_file import read_yaml
-from ncsn.config.params import broken_rule, checked_params, known_keys
+from ncsn.config.params import checked_params
 from ncsn.config.preset import preset_names, preset_values
 from ncsn.maths.samplers.evaluations import network_evaluations
-from ncsn.sweep.studies.space import (
-    AxisType,
-    FloatAxis,
-    IntAxis,
-    grid,
-    grid_values,
-    keys_of,
-    values_of,
-)
+from ncsn.sweep.studies.rules import complaints, refused
+from ncsn.sweep.studies.space import AxisType, grid, values_of
 from ncsn.sweep.studies.study import FOLDER, Budget, Spec, load_spec
 
 ORACLE = {"model.name": "oracle"}
-_MOST_GRID_POINTS = 100_000
 _FAR_OVER = 2  # times the budget of network evaluations: such a trial is not run
 
 
@@ -42,7 +34,8 @@ class Plan:
         model: "network" or "oracle".
         spec: the study file.
         space: axes of this size by name.
-        fixed: dotted values that all trials share, below the axes.
+        fixed: dotted values that all trials share, below the axes: the preset's, the size's, and
+            those that the user set for this run.
         forced: dotted values above the axes.
         budget: that of this size.
         params: the project's params.yaml, for the keys that no study sets.
@@ -153,7 +146,13 @@ def grid_points(plan: Plan) -> list[dict[str, Any]]:
     return [points[i] for i in order]
 
 
-def load_plan(study: str, size: str, model: str = "network", root: Path = Path(".")) -> Plan:
+def load_plan(
+    study: str,
+    size: str,
+    model: str = "network",
+    root: Path = Path("."),
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Plan:
     """Reads a study file and makes the plan of one size.
 
     Args:
@@ -161,16 +160,28 @@ def load_plan(study: str, size: str, model: str = "network", root: Path = Path("
         size: one of the file's sizes.
         model: "network", or "oracle" for the exact score of the training images.
         root: the project's top folder.
+        settings: dotted values of this user, above those of the size: where the files lie.
 
     Raises:
-        UserError: no such study or size, or a key or value in the file breaks a rule.
+        UserError: no such study or size, or a key or value in the file or in `settings` breaks a
+            rule.
     """
     spec = load_spec(study, root / FOLDER)
-    return made_plan(study, spec, size, model, read_yaml(root / "params.yaml"))
+    return made_plan(study, spec, size, model, read_yaml(root / "params.yaml"), settings)
 
 
-def made_plan(study: str, spec: Spec, size: str, model: str, params: Mapping[str, Any]) -> Plan:
-    """Returns the checked plan of `spec`; arguments and errors as `load_plan`."""
+def made_plan(
+    study: str,
+    spec: Spec,
+    size: str,
+    model: str,
+    params: Mapping[str, Any],
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Plan:
+    """Returns the checked plan of `spec`; arguments and errors as `load_plan`.
+
+    A size whose model is the exact score has no other one: `model` is then "oracle" in any case.
+    """
     path = f"{FOLDER}/{study}.yaml"
     if size not in spec.sizes:
         known = ", ".join(spec.sizes)
@@ -181,6 +192,8 @@ def made_plan(study: str, spec: Spec, size: str, model: str, params: Mapping[str
         known = ", ".join(preset_names())
         rule = f"must be one of {known}.{hint}"
         raise UserError(f"{path}: sizes.{size}.preset (value {shown(chosen.preset)}): {rule}")
+    if chosen.fixed.get("model.name") == ORACLE["model.name"]:
+        model = "oracle"
     plan = Plan(
         name=f"{study}-{size}" + ("-oracle" if model == "oracle" else ""),
         study=study,
@@ -188,86 +201,13 @@ def made_plan(study: str, spec: Spec, size: str, model: str, params: Mapping[str
         model=model,
         spec=spec,
         space={**spec.space, **chosen.space},
-        fixed={**preset_values(chosen.preset), **chosen.fixed},
+        fixed={**preset_values(chosen.preset), **chosen.fixed, **settings},
         forced=ORACLE if model == "oracle" else {},
         budget=chosen.budget,
         params=params,
     )
-    for complaint in _complaints(plan, chosen.fixed):
+    for complaint in complaints(plan, chosen.fixed):
         raise UserError(f"{path}: {complaint}")
+    for complaint in refused(plan, settings):
+        raise UserError(f"--set {complaint}")
     return plan
-
-
-def _complaints(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
-    yield from _unknown_keys(plan, own)
-    yield from _too_many_points(plan)
-    for key, value in own.items():
-        yield from _broken(plan, f"sizes.{plan.size}.fixed.{key}", key, value)
-    seen: dict[str, str] = {}
-    for name, axis in plan.space.items():
-        for key in keys_of(name, axis):
-            if key in seen:
-                yield f"space.{name}: {key} is already set by the axis {seen[key]}"
-            seen[key] = name
-        for key in axis.when:
-            if key in plan.space and key not in seen:
-                yield f"space.{name}.when.{key}: must be an axis that stands before {name}"
-        yield from _broken_ends(plan, name, axis)
-    yield from _tied_to_text(plan)
-
-
-def _unknown_keys(plan: Plan, own: Mapping[str, Any]) -> Iterator[str]:
-    named = {f"sizes.{plan.size}.fixed.{key}": key for key in own}
-    for name, axis in plan.space.items():
-        if axis.type == "bundle" and "." in name:
-            yield f"space.{name}: a bundle has a name of its own, not a key of params.yaml"
-        named |= {f"space.{name}": key for key in keys_of(name, axis)}
-        named |= {f"space.{name}.when.{key}": key for key in axis.when}
-    for place, key in named.items():
-        if key not in known_keys() and key not in plan.space:
-            yield f"{place}: params.yaml has no key '{key}'.{nearest(key, known_keys())}"
-
-
-def _tied_to_text(plan: Plan) -> Iterator[str]:
-    """A key moves in proportion to its axis only where both have a number to start from."""
-    for name, axis in plan.space.items():
-        for tied in axis.tied if isinstance(axis, FloatAxis | IntAxis) else ():
-            for key in (name, tied):
-                value = plan.fixed.get(key)
-                if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                    rule = "must have a positive number in the preset or under fixed"
-                    yield f"space.{name}.tied.{tied}: {key} {rule}, it has {shown(value)}"
-
-
-def _too_many_points(plan: Plan) -> Iterator[str]:
-    """A grid is made as a whole, before the first trial."""
-    if plan.spec.sampler.name == "grid":
-        points = prod(len(grid_values(axis)) for axis in plan.space.values())
-        if points > _MOST_GRID_POINTS:
-            rule = f"must have at most {_MOST_GRID_POINTS} points, its axes make {points}"
-            yield f"sampler.name (value 'grid'): a grid {rule}; lower `points`, or take 'qmc'"
-
-
-def _broken_ends(plan: Plan, name: str, axis: AxisType) -> Iterator[str]:
-    for key, wanted in axis.when.items():
-        for value in wanted if isinstance(wanted, list) else [wanted]:
-            yield from _broken(plan, f"space.{name}.when.{key}", key, value)
-    if axis.otherwise is not None:
-        yield from _broken(plan, f"space.{name}.otherwise", name, axis.otherwise)
-    if isinstance(axis, FloatAxis | IntAxis):
-        for end in ("low", "high"):
-            yield from _broken(plan, f"space.{name}.{end}", name, getattr(axis, end))
-    elif isinstance(axis.choices, dict):
-        for choice, values in axis.choices.items():
-            for key, value in values.items():
-                yield from _broken(plan, f"space.{name}.choices.{choice}.{key}", key, value)
-    else:
-        for value in axis.choices:
-            yield from _broken(plan, f"space.{name}.choices", name, value)
-
-
-def _broken(plan: Plan, place: str, key: str, value: Any) -> Iterator[str]:
-    problem = broken_rule(with_values(plan.params, {**plan.fixed, key: value}), key)
-    if problem:
-        rule = problem.partition("): ")[2] or problem
-        yield f"{place} (value {shown(value)}): {rule}"
