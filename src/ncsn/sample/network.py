@@ -11,6 +11,7 @@ from ncsn.maths.types import ScoreFn
 from ncsn.runtime.cost import forward_flops
 from ncsn.runtime.execution import callable_side_by_side, network_scores, placed
 from ncsn.runtime.memory import in_parts
+from ncsn.runtime.way import chosen_way
 from ncsn.sample.blocks import Draw, Samples
 from ncsn.sample.illustrations import Scene, images_drawn
 
@@ -84,7 +85,8 @@ def _placed_scores(
     net, evaluations = placed(net, device), evaluations_per_image(params.sampler, len(sigmas))
     flops = forward_flops(net, image_shape)
     to_do = flops * evaluations * num_images
-    scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
+    way = chosen_way(params.sample.precision, params.base, device, to_do)
+    scores = network_scores(net, device, way)
     beside = callable_side_by_side(scores, net, device)
     return _PlacedScores(scores, sigmas.to(device), evaluations, flops, beside)
 
