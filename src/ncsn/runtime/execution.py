@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ncsn.maths.types import ScoreFn
-from ncsn.runtime.compiled import CompiledNorms, CompiledScores, is_compiled
+from ncsn.runtime.compiled import CompiledScores, is_compiled
+from ncsn.runtime.compiled_norms import CompiledNorms
 from ncsn.runtime.memory import Gradients
 from ncsn.runtime.way import COMPILED, NETWORK, NORMS, NOTHING, PRECISION, THREADS, Way
 
@@ -118,10 +119,11 @@ class Execution:
         return described_way(self._way, self.score_fn, self._threads)
 
 
-def described_way(way: Way, score_fn: ScoreFn, num_threads: int | None) -> dict[str, Any]:
-    """Returns how a network runs, as files have it; a GPU has no number of threads.
+def described_way(way: Way, score_fn: ScoreFn, num_threads: int | None = None) -> dict[str, Any]:
+    """Returns how a network runs, as files have it.
 
-    A compiler that has failed has compiled nothing.
+    A compiler that has failed has compiled nothing. Threads are named where their number decides
+    the last digits: in a training on a CPU.
     """
     compiled = way.compiled if is_compiled(score_fn) else NOTHING
     threads = {} if num_threads is None else {THREADS: num_threads}

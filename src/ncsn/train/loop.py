@@ -20,7 +20,7 @@ from ncsn.builders.recipe import build_average_profile, build_learning_rate, bui
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.maths.ema import WeightAverage
 from ncsn.maths.ladder import ladder_index
-from ncsn.runtime.cost import Forecast, write_training_cost
+from ncsn.runtime.cost import Forecast, training_flops, write_training_cost
 from ncsn.runtime.execution import Execution
 from ncsn.runtime.threads import computing_threads, threads_for
 from ncsn.runtime.way import PRECISION, chosen_way
@@ -102,7 +102,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         Diverged: a loss is not finite.
     """
     num_images = params.num_steps * params.batch_size
-    flops = write_training_cost(folder / COST, task.net, task.images.shape[1:], num_images)
+    flops = training_flops(task.net, task.images.shape[1:])
     if next(task.net.parameters(), None) is None:
         return _nothing_to_train(task, folder)
     state, device = _State(task, params), task.images.device
@@ -134,12 +134,15 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
             if time.monotonic() - saved_at > base.checkpoint_every_sec:
                 writer.write(state.checkpoint(task))
                 saved_at = time.monotonic()
+    state.execution = execution.described()
+    write_training_cost(folder / COST, flops, num_images, state.execution)
     return state.checkpoint(task)
 
 
 def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
     cut_back(folder, -1)
     append_row(folder / LOG, {"step": 0})
+    write_training_cost(folder / COST, 0, 0, {})
     channels, height, width = task.images.shape[1:]
     state = task.net.state_dict()
     return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
