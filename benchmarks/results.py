@@ -149,11 +149,18 @@ def _note(size: str, values: dict[str, Any]) -> str:
     return (
         f"- `{size}`: {shape}, {values['base_channels']} channels, batches of"
         f" {values['batch_size']} in training and {values['num_samples_at_once']} in sampling;"
-        f" ours in {values['precision']}, compile {values['compile']}; fp32 multiplies as"
+        f" ours in {values['precision']}, compile {values['compile']}{_compiled(values)}; fp32"
+        f" multiplies as"
         f" {values['fp32_multiplies_as']}; {values['repeats']} repeats, {values['threads']} CPU"
         f" threads, {values['plain_workers']} loader workers; matrix product {peaks};"
         f" {_instructions(values)}torch {values['torch']}."
     )
+
+
+def _compiled(values: dict[str, Any]) -> str:
+    """What was compiled; results of before do not say it."""
+    compiled = values.get("compiled", "nothing")
+    return "" if compiled == "nothing" else f", {compiled} compiled"
 
 
 def _instructions(values: dict[str, Any]) -> str:

@@ -35,8 +35,6 @@ import ways
 from evaluating import evaluation_works
 from results import device_name, machine, write_results
 
-from ncsn.runtime.execution import autocast_dtype
-
 RESULTS = Path(__file__).parent / "results"
 UNITS = {"train": "steps/s", "sample": "evaluations/s"}
 NEIGHBOUR, READY = "neighbour", "ready"
@@ -69,10 +67,13 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """Returns everything about one size, as it goes into the results file."""
-    size, dtype = ways.SIZES[arguments.size], autocast_dtype(arguments.precision, device)
+    size, way = (
+        ways.SIZES[arguments.size],
+        ways.way(arguments.precision, arguments.compile, device),
+    )
     peaks = {name: matmul_rate(device, name) for name in ("fp32", "bf16")}
     flops = ways.flops_of(size)
-    peak = peaks["bf16" if dtype == torch.bfloat16 else "fp32"]
+    peak = peaks[way.precision]
     rows: dict[str, Any] = {}
     for kind, unit in UNITS.items():
         works, peaks_of_works = _works(kind, arguments, device)
@@ -94,7 +95,8 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> dict[str, An
         "base_channels": size.base_channels,
         "batch_size": size.batch_size,
         "num_samples_at_once": size.num_samples,
-        "precision": str(dtype).removeprefix("torch."),
+        "precision": way.precision,
+        "compiled": way.compiled,
         "compile": arguments.compile,
         "fp32_multiplies_as": "TF32" if device.type == "cuda" else "fp32",
         "plain_arithmetic": _arithmetics(device),

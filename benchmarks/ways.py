@@ -19,13 +19,14 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.builders.objective import build_objective
 from ncsn.builders.sampler import build_sampler, evaluations_per_image
 from ncsn.builders.score_net import build_score_net
-from ncsn.config.params import ModelParams, SampleParams, SamplerParams, TrainParams
+from ncsn.config.params import BaseParams, ModelParams, SampleParams, SamplerParams, TrainParams
 from ncsn.data.arrays import to_chw
 from ncsn.maths.ladder import geometric_sigmas
 from ncsn.runtime.cost import forward_flops, training_flops
 from ncsn.runtime.execution import Execution, callable_side_by_side, network_scores, placed
 from ncsn.runtime.memory import in_parts
 from ncsn.runtime.threads import computing_threads, threads_for
+from ncsn.runtime.way import Way, chosen_way
 from ncsn.sample.blocks import Draw, draw_samples
 from ncsn.train import loop as training
 
@@ -109,7 +110,7 @@ def our_training(
     task = training.Task(net, build_objective(params, sigmas), images, images, sigmas, {})
     state = training._State(task, params)
     threads = threads_for(flops_of(size)["train"], device)
-    execution = Execution(net, precision, compile_choice, device, LONG_RUN_FLOP, threads)
+    execution = Execution(net, device, way(precision, compile_choice, device), threads)
 
     def work() -> float:
         with computing_threads(threads):
@@ -144,7 +145,7 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
         steps_per_level=STEPS_PER_LEVEL,
         final_denoise=False,
     )
-    score_fn = network_scores(net, device, precision, compile_choice, LONG_RUN_FLOP)
+    score_fn = network_scores(net, device, way(precision, compile_choice, device))
     evaluations = evaluations_per_image(params, NUM_LEVELS)
     kernel = build_sampler(params, sigmas)
     draw = Draw(
@@ -166,6 +167,12 @@ def our_sampling(size: Size, device: torch.device, precision: str, compile_choic
         return size.num_samples * evaluations
 
     return work
+
+
+def way(precision: str, compile_choice: str, device: torch.device) -> Way:
+    """Returns how a long run would go on the device."""
+    base = read_yaml(PARAMS)["base"] | {"compile": compile_choice}
+    return chosen_way(precision, BaseParams.model_validate(base), device, LONG_RUN_FLOP)
 
 
 def train_params(size: Size, precision: str) -> TrainParams:

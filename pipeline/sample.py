@@ -18,7 +18,7 @@ from ncsn.train.checkpoint import load_checkpoint
 def main() -> str:
     """The stage."""
     params = load_params("base", "paths", "noise", "sampler", "sample")
-    paths, device = params.paths, build_device(params.base)
+    paths, device = params.paths, build_device(params.base, params.paths.work)
     saved, sigmas = load_checkpoint(paths.checkpoint), build_sigmas(params.noise)
     notice_unstable_step(params.noise, params.sampler)
     net = build_trained_net(saved.params, saved.image_shape, saved.ema, sigmas)

@@ -21,7 +21,7 @@ from ncsn.train.task import image_task
 def main() -> str:
     """The stage."""
     params = load_params("base", "paths", "model", "train", "reference")
-    paths, device = params.paths, build_device(params.base)
+    paths, device = params.paths, build_device(params.base, params.paths.work)
     refuse_foreign(paths.previews)  # told now, not after the training
     train_split, test_split = load_split(paths.train_images), load_split(paths.test_images)
     check_labels(params.reference.extractor, train_split.labels, test_split.labels)

@@ -124,11 +124,13 @@ def results(
             "flops_per_evaluation": 10**6,
             "block_size": 100,
             "seed": 1234,
+            "execution": {"precision": "fp32", "compiled": "nothing"},
         },
         training_cost={
             "flops_per_image": 3 * 10**6,
             "num_images": 64 * num_steps,
             "flops": 192 * 10**6 * num_steps,
+            "execution": {"precision": "bf16", "compiled": "norms", "threads": 2},
         },
         metrics=metrics,
         oracle={

@@ -17,9 +17,10 @@ from ncsn.maths.samplers.annealing import sample
 from ncsn.maths.samplers.langevin import annealed_langevin
 from ncsn.runtime import compiled
 from ncsn.runtime.compiled import CompiledScores
-from ncsn.runtime.execution import autocast_dtype, compiling_pays, network_scores
+from ncsn.runtime.execution import network_scores
+from ncsn.runtime.way import NETWORK, Way
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+CPU = torch.device("cpu")
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 
 
@@ -53,7 +54,7 @@ def test_scores_of_every_level_stay_near_those_in_fp64(name, shape, precision, b
     net = _net(name, shape)
     exact = copy.deepcopy(net)
     net.to(memory_format=layout)
-    errors = _errors(network_scores(net, CPU, precision, "never", 0), exact, shape)
+    errors = _errors(network_scores(net, CPU, Way(precision)), exact, shape)
     assert float(errors.max()) < bound, errors
 
 
@@ -61,27 +62,20 @@ def test_gradients_in_bf16_point_where_those_in_fp64_do():
     x, level, z = _batch()
     exact, net = _net().double(), _net()
     denoising_score_matching(exact, x.double(), level, z.double(), SIGMAS).mean().backward()
-    score_fn = network_scores(net, CPU, "bf16", "never", 0)
+    score_fn = network_scores(net, CPU, Way("bf16"))
     denoising_score_matching(score_fn, x, level, z, SIGMAS).mean().backward()
     a, b = (torch.cat([p.grad.double().flatten() for p in n.parameters()]) for n in (exact, net))
     assert float(torch.dot(a, b) / (a.norm() * b.norm())) > 0.99
 
 
-def test_auto_is_fp32_on_a_cpu_and_the_first_layer_is_never_bf16():
-    assert autocast_dtype("auto", CPU) == torch.float32
+def test_the_first_layer_is_never_bf16():
     net, seen = _net(), []
-    score_fn = network_scores(net, CPU, "bf16", "never", 0)
+    score_fn = network_scores(net, CPU, Way("bf16"))
     inner = net.head.forward
     net.head.forward = lambda x: seen.append(inner(x).dtype) or inner(x)
     x, level, _ = _batch()
     score_fn(x, level)
     assert seen == [torch.float32]
-
-
-def test_compiling_pays_for_long_work_on_a_gpu():
-    assert compiling_pays("auto", CUDA, 1e18) and not compiling_pays("auto", CUDA, 1e13)
-    assert not compiling_pays("auto", CPU, 1e18)
-    assert compiling_pays("always", CPU, 0) and not compiling_pays("never", CUDA, 1e18)
 
 
 def test_a_compiler_that_fails_is_told_of_once_and_does_not_end_the_run(monkeypatch, capsys):
@@ -101,7 +95,7 @@ def test_a_compiler_that_fails_is_told_of_once_and_does_not_end_the_run(monkeypa
 @pytest.mark.slow
 def test_compiled_scores_and_gradients_stay_near_those_in_fp64():
     net = _net()
-    fast = network_scores(net, CPU, "fp32", "always", 0)
+    fast = network_scores(net, CPU, Way("fp32", NETWORK))
     assert float(_errors(fast, net, (1, 8, 8)).max()) < 1e-5
     x, level, z = _batch()
     exact = _net().double()
@@ -119,7 +113,7 @@ def test_bf16_moves_the_distance_of_samples_by_less_than_other_seeds_do():
 
     def distance(precision, seed):
         draws = generator("bf16", seed)
-        score_fn = network_scores(copy.deepcopy(net), CPU, precision, "never", 0)
+        score_fn = network_scores(copy.deepcopy(net), CPU, Way(precision))
         with torch.inference_mode():
             images = sample(
                 annealed_langevin(SIGMAS, epsilon=1e-4, steps_per_level=2),

@@ -125,7 +125,17 @@ def _results(paths: Any) -> dict[str, dict[str, Any]]:
             "pairwise": {"max": 4.8, "median": 3.0, "num_points": 1437},
         },
         paths.reference_summary: {"floor/fid": 1.5, "reference/classifier_test_accuracy": 0.98},
-        paths.sample_summary: {**counted, "flops_per_evaluation": 0},
+        paths.sample_summary: {
+            **counted,
+            "flops_per_evaluation": 0,
+            "execution": {"precision": "fp32", "compiled": "nothing"},
+        },
+        paths.train_cost: {
+            "flops_per_image": 0,
+            "num_images": 0,
+            "flops": 0,
+            "execution": {"precision": "bf16", "compiled": "norms", "threads": 2},
+        },
         paths.oracle_metrics: {"oracle/fid": 3.5},
         paths.metrics: {"eval/fid": 12.25, "eval/kid_mean": 0.01, "eval/extractor": "classifier"},
     }

@@ -9,6 +9,7 @@ import ncsn.train.loop
 import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.maths.ema import WeightAverage, exponential_profile
+from ncsn.runtime.way import chosen_way
 from ncsn.train.loop import CHECKPOINT, train
 from ncsn.train.watching import averaged_net, watching_evaluations
 
@@ -39,15 +40,13 @@ def test_the_watched_network_follows_the_average_without_a_copy():
 def test_training_and_watching_are_told_the_whole_work_also_after_a_resume(tmp_path, monkeypatch):
     """What is compiled must not depend on what is left, or a resumed training changes its way."""
     told = []
+
+    def kept(precision, base, device, flops, *began_in):
+        told.append(flops)
+        return chosen_way(precision, base, device, flops, *began_in)
+
     for module in (ncsn.train.loop, ncsn.train.watching):
-        name = "Execution" if module is ncsn.train.loop else "network_scores"
-        inner = getattr(module, name)
-
-        def kept(net, *rest, inner=inner):
-            told.append(rest[-1])
-            return inner(net, *rest)
-
-        monkeypatch.setattr(module, name, kept)
+        monkeypatch.setattr(module, "chosen_way", kept)
     base, params = BASE.model_copy(update={"checkpoint_every_sec": 1e-9}), params_of()
     train(task_of(params), params, base, tmp_path)
     assert (tmp_path / CHECKPOINT).exists()

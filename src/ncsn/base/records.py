@@ -22,6 +22,7 @@ AtLeast0 = Annotated[int, Field(ge=0)]
 AtLeast1 = Annotated[int, Field(ge=1)]
 Numbers = list[Finite]
 Levels = Annotated[list[Annotated[Finite, Field(gt=0)]], Field(min_length=1)]
+Execution = dict[str, str | int]  # how a network ran: precision, compiled, threads
 _ROW = TypeAdapter(dict[str, Finite])
 
 
@@ -81,6 +82,7 @@ class SampleRecord(Record):
     num_samples: AtLeast1
     network_evaluations_per_image: AtLeast1
     flops_per_evaluation: AtLeast0
+    execution: Execution = {}
 
 
 class CostRecord(Record):
@@ -89,6 +91,7 @@ class CostRecord(Record):
     flops_per_image: AtLeast0
     num_images: AtLeast0
     flops: AtLeast0
+    execution: Execution = {}
 
 
 class OracleRecord(Record):

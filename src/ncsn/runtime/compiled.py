@@ -1,14 +1,31 @@
-"""A score function compiled, and how work goes on where that fails.
+"""What of a score function is compiled, and how work goes on where that fails.
 
 A compiler can fail at the first call, or later: the backward pass is compiled and captured when
 the first gradient is asked for. Either way the function then runs as it is, after a notice.
 """
+
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ncsn.base.progress import notice
 from ncsn.maths.types import ScoreFn
+
+
+@runtime_checkable
+class Compiled(Protocol):
+    """A score function of which something is compiled."""
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the compiler has not failed yet."""
+
+    def release(self) -> None:
+        """Frees memory that compiled code keeps."""
+
+    def give_up(self) -> None:
+        """Runs the function as it is from now on."""
 
 
 class CompiledScores:
@@ -71,10 +88,15 @@ def fall_back(score_fn: ScoreFn, error: Exception) -> None:
         raise torch.OutOfMemoryError(str(error)) from error
     if isinstance(error, torch.OutOfMemoryError):
         raise error
-    if not isinstance(score_fn, CompiledScores) or not score_fn.is_compiled:
+    if not isinstance(score_fn, Compiled) or not is_compiled(score_fn):
         raise error
     notice(f"compilation failed ({_first_line(error)}); going on without it")
     score_fn.give_up()
+
+
+def is_compiled(score_fn: ScoreFn) -> bool:
+    """Returns whether something of a score function is compiled, and no compiler has failed."""
+    return isinstance(score_fn, Compiled) and score_fn.is_compiled
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,9 +6,10 @@ linear in the pixels is not. The counts depend on the network and the image size
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,16 +48,19 @@ def training_flops(net: nn.Module, image_shape: Sequence[int]) -> int:
 
 
 def write_training_cost(
-    path: Path, net: nn.Module, image_shape: Sequence[int], num_images: int
-) -> int:
-    """Writes what a training on `num_images` images costs; returns the FLOPs of one image.
+    path: Path, flops: int, num_images: int, execution: Mapping[str, Any]
+) -> None:
+    """Writes what a training costs, and how it ran.
 
-    An exact score costs nothing and sees no image.
+    Args:
+        path: takes it, as JSON.
+        flops: of the forward and backward pass of one image; 0 for an exact score.
+        num_images: that the training sees.
+        execution: as a checkpoint has it.
     """
-    flops = training_flops(net, image_shape)
     seen = num_images if flops else 0
-    write_json(path, {"flops_per_image": flops, "num_images": seen, "flops": flops * seen})
-    return flops
+    counts = {"flops_per_image": flops, "num_images": seen, "flops": flops * seen}
+    write_json(path, {**counts, "execution": dict(execution)})
 
 
 class Forecast:

@@ -8,21 +8,28 @@ import torch
 
 from ncsn.base.errors import UserError
 from ncsn.config.params import BaseParams
+from ncsn.runtime.compiler import keep_compiled_code
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
-def build_device(params: BaseParams) -> torch.device:
+def build_device(params: BaseParams, work: str | None = None) -> torch.device:
     """Returns base.device; `auto` is the GPU where there is one.
 
     A GPU multiplies fp32 matrices and convolutions as TF32 from then on: 10 bits of each factor,
     sums in fp32. With base.deterministic it uses algorithms that give the same bits each time.
     CPUs are not concerned.
 
+    Args:
+        params: the section base.
+        work: `paths.work`, where compiled code is kept; None for a stage that compiles nothing.
+
     Raises:
         UserError: the device is not on this machine.
     """
     _keep_freed_memory()
+    if work is not None:
+        keep_compiled_code(work)
     name = params.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

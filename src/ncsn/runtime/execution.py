@@ -4,26 +4,18 @@ What is trained or drawn is decided elsewhere. Scores leave in fp32 whatever the
 in, and the state of a chain never leaves fp32. `memory` is about memory that runs out.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ncsn.maths.types import ScoreFn
-from ncsn.runtime.compiled import CompiledScores
+from ncsn.runtime.compiled import CompiledScores, is_compiled
+from ncsn.runtime.compiled_norms import CompiledNorms
 from ncsn.runtime.memory import Gradients
+from ncsn.runtime.way import COMPILED, NETWORK, NORMS, NOTHING, PRECISION, THREADS, Way
 
-# Compiling a network and its backward pass takes a minute or two; a GPU that does not need
-# several minutes for this much work is not slow enough for it to pay.
-COMPILE_FLOP = 1e16
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Returns what the network computes in: `auto` is bf16 on GPUs that have it, else fp32."""
-    if precision == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
-            including_emulation=False
-        )
-        precision = "bf16" if has_bf16 else "fp32"
-    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def placed(net: nn.Module, device: torch.device) -> nn.Module:
@@ -54,34 +46,30 @@ def in_precision(score_fn: ScoreFn, dtype: torch.dtype) -> ScoreFn:
     return scores
 
 
-def network_scores(
-    net: nn.Module, device: torch.device, precision: str, compile_choice: str, flops: float
-) -> ScoreFn:
-    """Returns the network as params.yaml wants it to run.
+def network_scores(net: nn.Module, device: torch.device, way: Way) -> ScoreFn:
+    """Returns the network as it is to run.
 
     Args:
         net: a score network; an exact score, which has no weights, runs as it is.
         device: where it lies.
-        precision: `auto`, `fp32` or `bf16`.
-        compile_choice: `auto`, `always` or `never`.
-        flops: of the whole work, so that a resumed one runs as it began.
+        way: see `way.chosen_way`.
     """
     if next(net.parameters(), None) is None:
         return net
-    dtype = autocast_dtype(precision, device)
+    dtype = _DTYPES[way.precision]
     if dtype != torch.float32:
         keep_first_layer_exact(net)
     score_fn = in_precision(net, dtype)
-    if not compiling_pays(compile_choice, device, flops):
-        return score_fn
-    return CompiledScores(score_fn, device)
+    if way.compiled == NETWORK:
+        return CompiledScores(score_fn, device)
+    return CompiledNorms(net, score_fn) if way.compiled == NORMS else score_fn
 
 
 def callable_side_by_side(score_fn: ScoreFn, net: nn.Module, device: torch.device) -> bool:
     """Returns whether several threads of a CPU may call a network's scores at the same time.
 
-    Compiled code is one for all threads and knows the largest batch so far; an exact score takes
-    memory by the number of images it is the score of.
+    A network compiled as a whole is one for all threads and knows the largest batch so far; an
+    exact score takes memory by the number of images it is the score of.
     """
     has_weights = next(net.parameters(), None) is not None
     return device.type == "cpu" and has_weights and not isinstance(score_fn, CompiledScores)
@@ -106,17 +94,6 @@ def keep_first_layer_exact(net: nn.Module) -> None:
     head.forward = forward
 
 
-def compiling_pays(choice: str, device: torch.device, flops: float) -> bool:
-    """Returns whether to compile, for `auto` by the whole work, done or still to do.
-
-    A compiler tries kernels out, so that `auto` leaves it aside where base.deterministic is true.
-    """
-    if choice == "auto":
-        exact = torch.are_deterministic_algorithms_enabled()
-        return device.type == "cuda" and not exact and flops > COMPILE_FLOP
-    return choice == "always"
-
-
 class Execution:
     """A network as the device runs it in training: its function and its gradients.
 
@@ -126,14 +103,28 @@ class Execution:
     def __init__(
         self,
         net: nn.Module,
-        precision: str,
-        compile_choice: str,
         device: torch.device,
-        flops: float,
+        way: Way,
         num_threads: int = 1,
     ):
-        self.score_fn = network_scores(net, device, precision, compile_choice, flops)
+        self.score_fn = network_scores(net, device, way)
+        self._way, self._threads = way, num_threads if device.type == "cpu" else None
         beside = callable_side_by_side(self.score_fn, net, device)
         self.gradients = Gradients(
             net, keep_buffers=device.type == "cuda", num_threads=num_threads if beside else 1
         )
+
+    def described(self) -> dict[str, Any]:
+        """Returns precision, what is compiled now, and the threads of a CPU, as files have it."""
+        return described_way(self._way, self.score_fn, self._threads)
+
+
+def described_way(way: Way, score_fn: ScoreFn, num_threads: int | None = None) -> dict[str, Any]:
+    """Returns how a network runs, as files have it.
+
+    A compiler that has failed has compiled nothing. Threads are named where their number decides
+    the last digits: in a training on a CPU.
+    """
+    compiled = way.compiled if is_compiled(score_fn) else NOTHING
+    threads = {} if num_threads is None else {THREADS: num_threads}
+    return {PRECISION: way.precision, COMPILED: compiled, **threads}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
 from ncsn.maths.types import Objective, ScoreFn
-from ncsn.runtime.compiled import CompiledScores, fall_back
+from ncsn.runtime.compiled import Compiled, fall_back, is_compiled
 
 Result = TypeVar("Result")
 _Images = tuple[Tensor, Tensor, Tensor]  # as an objective takes them: x, level, z
@@ -153,8 +153,14 @@ class Gradients:
                 torch.autograd.grad(mean, parameters, materialize_grads=True)
             )
 
-        parts = zip(*(tensor.split(-(-size // self.num_parts)) for tensor in batch), strict=True)
-        results = list(pool.map(part, *zip(*parts, strict=True)))
+        cut = [tensor.split(-(-size // self.num_parts)) for tensor in batch]
+        compiled = is_compiled(score_fn)
+        try:
+            results = list(pool.map(part, *cut))
+        except Exception as error:  # the backward pass is compiled at its first call
+            if not compiled or is_compiled(score_fn):  # else another thread has fallen back
+                fall_back(score_fn, error)
+            results = list(pool.map(part, *cut))
         total = results[0][1]
         for _, gradients in results[1:]:
             torch._foreach_add_(total, gradients)
@@ -175,7 +181,7 @@ class Gradients:
 
 
 def _free_memory(score_fn: ScoreFn | None) -> None:
-    if isinstance(score_fn, CompiledScores):
+    if isinstance(score_fn, Compiled):
         score_fn.release()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

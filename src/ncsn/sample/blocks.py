@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ class Samples(NamedTuple):
 class Draw:
     """What is drawn: chain and score, the images' shape (C, H, W), and the cost.
 
-    With `side_by_side` several threads may call `score_fn` at once.
+    With `side_by_side` several threads may call `score_fn` at once. `execution` says how the score
+    runs; a compiler may fail on the way.
     """
 
     kernel: Kernel
@@ -61,6 +62,7 @@ class Draw:
     evaluations_per_image: int
     flops_per_evaluation: int = 0  # 0 makes no forecast
     side_by_side: bool = False
+    execution: Callable[[], dict[str, Any]] = dict
 
 
 class BlockNoise:

@@ -9,8 +9,9 @@ from ncsn.builders.sampler import build_sampler, evaluations_per_image
 from ncsn.config.params import Params, SampleParams
 from ncsn.maths.types import ScoreFn
 from ncsn.runtime.cost import forward_flops
-from ncsn.runtime.execution import callable_side_by_side, network_scores, placed
+from ncsn.runtime.execution import callable_side_by_side, described_way, network_scores, placed
 from ncsn.runtime.memory import in_parts
+from ncsn.runtime.way import Way, chosen_way
 from ncsn.sample.blocks import Draw, Samples
 from ncsn.sample.illustrations import Scene, images_drawn
 
@@ -23,6 +24,7 @@ class _PlacedScores(NamedTuple):
     evaluations_per_image: int
     flops_per_evaluation: int
     side_by_side: bool
+    way: Way
 
 
 def network_draw(
@@ -50,6 +52,7 @@ def network_draw(
         placed_scores.evaluations_per_image,
         placed_scores.flops_per_evaluation,
         side_by_side=placed_scores.side_by_side,
+        execution=lambda: described_way(placed_scores.way, placed_scores.score_fn),
     )
 
 
@@ -84,9 +87,10 @@ def _placed_scores(
     net, evaluations = placed(net, device), evaluations_per_image(params.sampler, len(sigmas))
     flops = forward_flops(net, image_shape)
     to_do = flops * evaluations * num_images
-    scores = network_scores(net, device, params.sample.precision, params.base.compile, to_do)
+    way = chosen_way(params.sample.precision, params.base, device, to_do)
+    scores = network_scores(net, device, way)
     beside = callable_side_by_side(scores, net, device)
-    return _PlacedScores(scores, sigmas.to(device), evaluations, flops, beside)
+    return _PlacedScores(scores, sigmas.to(device), evaluations, flops, beside, way)
 
 
 def sample_summary(samples: Samples, draw: Draw, params: SampleParams) -> dict[str, Any]:
@@ -96,4 +100,5 @@ def sample_summary(samples: Samples, draw: Draw, params: SampleParams) -> dict[s
         "network_evaluations_per_image": draw.evaluations_per_image,
         "flops_per_evaluation": draw.flops_per_evaluation,
         **params.model_dump(include={"seed", "block_size"}),
+        "execution": draw.execution(),
     }

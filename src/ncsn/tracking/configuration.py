@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from ncsn.base.files import read_npz
 from ncsn.base.metric_names import SAMPLE_DURATION_SEC, TRAIN_DURATION_SEC
-from ncsn.base.records import DataRecord, SampleRecord, read_metrics, read_record
+from ncsn.base.records import CostRecord, DataRecord, SampleRecord, read_metrics, read_record
 from ncsn.config.params import TrackParams
 from ncsn.config.paths import PathsParams
 from ncsn.data.split import checked_images
@@ -69,6 +69,7 @@ def publish_configuration(
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
     metrics = read_metrics(paths.reference_summary) | _sampling_cost(paths, params)
+    metrics |= _executions(paths)
     metrics |= read_metrics(paths.oracle_metrics)
     return Results(
         params=params,
@@ -87,7 +88,17 @@ def _data(path: str | Path) -> dict[str, Any]:
 def _sampling_cost(paths: PathsParams, params: dict[str, Any]) -> dict[str, Any]:
     """What `sample` counted, under metric names; its params are in the file too, and left out."""
     counted = read_record(paths.sample_summary, SampleRecord)
-    return {f"sample/{key}": counted[key] for key in counted if key not in params["sample"]}
+    left_out = {*params["sample"], "execution"}
+    return {f"sample/{key}": counted[key] for key in counted if key not in left_out}
+
+
+def _executions(paths: PathsParams) -> dict[str, str]:
+    """How training and sampling ran, as texts, which become tags."""
+    ran = {
+        "train": read_record(paths.train_cost, CostRecord)["execution"],
+        "sample": read_record(paths.sample_summary, SampleRecord)["execution"],
+    }
+    return {f"{stage}/{key}": str(ran[stage][key]) for stage in ran for key in ran[stage]}
 
 
 def _durations(paths: PathsParams) -> dict[str, float]:

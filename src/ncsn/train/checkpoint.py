@@ -5,7 +5,7 @@ Equal checkpoints give equal bytes, whether their training was interrupted or no
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ _KINDS: dict[str, type] = {
     "optimizer": dict,
     "window": dict,
 }
+_OPTIONAL: dict[str, type] = {"execution": dict}  # later than the first checkpoints of the format
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Checkpoint:
     `params` holds the sections model and train as plain dicts, and as `noise` how the training
     drew its noise (see `training_noise`); `image_shape` is (C, H, W);
     `ema` are the averaged weights, those to sample with; `window` are the sums of the loss since
-    the last logged line, so that a resumed log equals an unbroken one.
+    the last logged line, so that a resumed log equals an unbroken one; `execution` says how the
+    network ran: precision, what of it was compiled, threads of a CPU.
     """
 
     step: int
@@ -47,6 +49,7 @@ class Checkpoint:
     ema: dict[str, Tensor]
     optimizer: dict[str, Any]
     window: dict[str, Tensor]
+    execution: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -78,7 +81,8 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
 
 def _broken_field(fields: dict[str, Any]) -> str | None:
     """Which field is not that of a checkpoint, or None."""
-    for name, kind in _KINDS.items():
+    present = {name: kind for name, kind in _OPTIONAL.items() if name in fields}
+    for name, kind in (_KINDS | present).items():
         if not isinstance(fields.get(name), kind):
             return f"{name} must be {kind.__name__}, found {type(fields.get(name)).__name__}"
     if unknown := sorted(set(map(str, fields)) - set(Checkpoint.__dataclass_fields__)):

@@ -9,6 +9,7 @@ network, objective and images.
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,9 +20,10 @@ from ncsn.builders.recipe import build_average_profile, build_learning_rate, bui
 from ncsn.config.params import BaseParams, TrainParams
 from ncsn.maths.ema import WeightAverage
 from ncsn.maths.ladder import ladder_index
-from ncsn.runtime.cost import Forecast, write_training_cost
+from ncsn.runtime.cost import Forecast, training_flops, write_training_cost
 from ncsn.runtime.execution import Execution
 from ncsn.runtime.threads import computing_threads, threads_for
+from ncsn.runtime.way import PRECISION, chosen_way
 from ncsn.train.batches import draw_batch
 from ncsn.train.checkpoint import MAKER, Checkpoint, load_checkpoint
 from ncsn.train.log import LOG, LossWindow, append_row, cut_back
@@ -40,6 +42,7 @@ class _State:
 
     def __init__(self, task: Task, params: TrainParams):
         self.step = 0
+        self.execution: dict[str, Any] = {}
         self.average = WeightAverage(task.net, build_average_profile(params))
         self.learning_rate = build_learning_rate(params)
         self.level_at = build_level_sampling(params, task.sigmas, task.sigma_range)
@@ -62,10 +65,11 @@ class _State:
             ema=self.average.state_dict(),
             optimizer=self.optimizer.state_dict(),
             window=self.window.state_dict(),
+            execution=self.execution,
         )
 
     def load(self, saved: Checkpoint, task: Task) -> None:
-        self.step = saved.step
+        self.step, self.execution = saved.step, saved.execution
         task.net.load_state_dict(saved.net)
         self.average.load(saved.ema, saved.step)
         self.optimizer.load_state_dict(saved.optimizer)
@@ -98,7 +102,7 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         Diverged: a loss is not finite.
     """
     num_images = params.num_steps * params.batch_size
-    flops = write_training_cost(folder / COST, task.net, task.images.shape[1:], num_images)
+    flops = training_flops(task.net, task.images.shape[1:])
     if next(task.net.parameters(), None) is None:
         return _nothing_to_train(task, folder)
     state, device = _State(task, params), task.images.device
@@ -106,11 +110,13 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
     if (folder / CHECKPOINT).exists():
         _resume(state, task, folder / CHECKPOINT)
     cut_back(folder, state.step)
+    began_in = state.execution.get(PRECISION, "")
+    way = chosen_way(params.precision, base, device, flops * num_images, began_in)
+    params = params.model_copy(update={"precision": way.precision})
     watch = Watcher(task, state.average, params, base, folder, flops, state.step)
     threads = threads_for(flops * params.batch_size, device)
-    execution = Execution(
-        task.net, params.precision, base.compile, device, flops * num_images, threads
-    )
+    execution = Execution(task.net, device, way, threads)
+    state.execution = execution.described()
     to_do = (params.num_steps - state.step) * params.batch_size
     forecast = Forecast("train", "image", to_do, flops, device)
     saved_at = time.monotonic()
@@ -128,12 +134,15 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
             if time.monotonic() - saved_at > base.checkpoint_every_sec:
                 writer.write(state.checkpoint(task))
                 saved_at = time.monotonic()
+    state.execution = execution.described()
+    write_training_cost(folder / COST, flops, num_images, state.execution)
     return state.checkpoint(task)
 
 
 def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
     cut_back(folder, -1)
     append_row(folder / LOG, {"step": 0})
+    write_training_cost(folder / COST, 0, 0, {})
     channels, height, width = task.images.shape[1:]
     state = task.net.state_dict()
     return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})

@@ -22,6 +22,7 @@ from ncsn.maths.ema import WeightAverage
 from ncsn.maths.types import ScoreFn
 from ncsn.runtime.execution import network_scores
 from ncsn.runtime.memory import in_parts
+from ncsn.runtime.way import chosen_way
 from ncsn.train import previews
 from ncsn.train.batches import Batch
 from ncsn.train.doubt import stuck_doubt
@@ -39,7 +40,7 @@ class Watcher:
     Args:
         task: what is trained.
         average: the weights that are watched.
-        params: the section train.
+        params: the section train, its precision that of the training.
         base: seed and compilation.
         folder: takes the log, the speed and the previews.
         flops: of the forward and backward pass of one image.
@@ -60,7 +61,8 @@ class Watcher:
         self.seed = training_seed(params, base)
         net, device = averaged_net(task.net, average), task.images.device
         to_do = watching_evaluations(params) * flops / 3  # a gradient costs two evaluations
-        scores = network_scores(net, device, params.precision, base.compile, to_do)
+        way = chosen_way(params.precision, base, device, to_do)
+        scores = network_scores(net, device, way)
         self.doubted = False
         self.score_fn = in_parts(scores, "validation and previews")
         self.rate, self.learning_rate = _Rate(step), build_learning_rate(params)

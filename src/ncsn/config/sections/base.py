@@ -26,8 +26,9 @@ class BaseParams(Section):
     bounds memory and changes no number."""
 
     compile: Literal["auto", "always", "never"]
-    """Whether networks run through torch.compile: `always`, `never`, or `auto`, on a GPU and for
-    work that is long enough to win back the time of compiling."""
+    """Whether networks run through torch.compile: `always`, `never`, or `auto`: on a GPU for work
+    that is long enough to win back the time of compiling, on a CPU the norms of a network that
+    computes in bf16. With `never`, `precision: auto` is fp32 on a CPU."""
 
     deterministic: bool
     """Whether a GPU takes algorithms that give the same bits each time, and so resumes a training

@@ -97,8 +97,10 @@ class TrainParams(Section):
     does for CIFAR-10 and CelebA."""
 
     precision: Precision
-    """What the network computes in: `fp32`, `bf16`, or `auto`, bf16 on GPUs that have it and else
-    fp32. Weights and losses are fp32 always."""
+    """What the network computes in: `fp32`, `bf16`, or `auto`: bf16 on GPUs that have it, on CPUs
+    with AMX-BF16 or AVX512-BF16 and a C++ compiler where the work is long enough to pay for
+    compiling, and else fp32. A resumed training keeps what it began in. Weights, their averages,
+    the optimiser and losses are fp32 always."""
 
     log_every_steps: Steps
     """Steps between two rows of the training log; 1 to 100,000,000."""

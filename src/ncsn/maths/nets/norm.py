@@ -1,16 +1,19 @@
 """InstanceNorm++ (Song & Ermon 2019, Appendix A.1) and what stands in for it.
 
 Two routes to one number: tensor operations, which compilers and accelerators fuse, and one with
-a derivative of its own for a CPU. Every norm takes (x, level) and applies the ELU that mostly
-follows.
+a derivative of its own for a CPU in fp32. Every norm takes (x, level) and applies the ELU that
+mostly follows.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+NormElu = Callable[[Tensor, Tensor, float, bool], Tensor]  # as `norm_elu`
 
 
 class ConditionalInstanceNormPlus(nn.Module):
@@ -19,13 +22,14 @@ class ConditionalInstanceNormPlus(nn.Module):
     It is gamma * (xhat + alpha * (mu - m) / sqrt(v + 1e-5)) + beta, where xhat is the
     instance-normalised input, mu a channel's mean, and m and v the mean and unbiased variance of
     mu over channels. The paper's text leaves gamma off the alpha term. With one level it is the
-    unconditional InstanceNorm++ of NCSNv2.
+    unconditional InstanceNorm++ of NCSNv2. `operations` may be replaced by a compiled `norm_elu`.
     """
 
     tiny = 1e-5
 
     def __init__(self, channels: int, num_levels: int):
         super().__init__()
+        self.operations: NormElu = norm_elu
         scales = 1 + 0.02 * torch.randn(num_levels, 2 * channels)
         self.table = nn.Parameter(torch.cat([scales, torch.zeros(num_levels, channels)], dim=1))
 
@@ -39,8 +43,13 @@ class ConditionalInstanceNormPlus(nn.Module):
         if x.is_cpu and x.dtype == rows.dtype and not torch.compiler.is_compiling():
             y: Tensor = _NormElu.apply(x, rows, self.tiny, elu)
             return y
-        y = instance_norm_plus(x, rows, self.tiny)
-        return F.elu(y) if elu else y
+        return self.operations(x, rows, self.tiny, elu)
+
+
+def norm_elu(x: Tensor, rows: Tensor, tiny: float, elu: bool) -> Tensor:
+    """`instance_norm_plus`, and with `elu` an ELU after it."""
+    y = instance_norm_plus(x, rows, tiny)
+    return F.elu(y) if elu else y
 
 
 def instance_norm_plus(x: Tensor, rows: Tensor, tiny: float) -> Tensor:

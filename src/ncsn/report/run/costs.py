@@ -1,5 +1,6 @@
 """What the run took, stage by stage, in counts and FLOPs: equal runs have equal ones."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ncsn.base.progress import quantity
@@ -7,11 +8,12 @@ from ncsn.report.run.inputs import ReportInputs
 
 
 class StageCost(NamedTuple):
-    """One line of the table of costs, as text."""
+    """One line of the table of costs, as text; `ran` names precision, compiling and threads."""
 
     stage: str
     work: str
     flops: str
+    ran: str
 
 
 def stage_costs(inputs: ReportInputs) -> list[StageCost]:
@@ -23,9 +25,21 @@ def stage_costs(inputs: ReportInputs) -> list[StageCost]:
             "sample",
             f"{evaluations:,} network evaluations",
             quantity(evaluations * sampling["flops_per_evaluation"], "FLOP"),
+            _ran(sampling["execution"]),
         )
     ]
     if training["flops"]:
         images = f"{training['num_images']:,} images forward and backward"
-        rows.insert(0, StageCost("train", images, quantity(training["flops"], "FLOP")))
+        flops = quantity(training["flops"], "FLOP")
+        rows.insert(0, StageCost("train", images, flops, _ran(training["execution"])))
     return rows
+
+
+def _ran(execution: Mapping[str, str | int]) -> str:
+    """Precision, what was compiled, and the threads; files of before say nothing of it."""
+    parts = [str(execution[key]) for key in ("precision",) if key in execution]
+    if (compiled := execution.get("compiled", "nothing")) != "nothing":
+        parts.append(f"{compiled} compiled")
+    if threads := execution.get("threads"):
+        parts.append(f"{threads} thread" + "s" * (threads != 1))
+    return ", ".join(parts)
