@@ -17,6 +17,7 @@ TINY: dict[str, Any] = {
     "noise.num_levels": 3,
     "model.base_channels": 4,
     "train.num_steps": 12,
+    "train.warmup_steps": 0,
     "train.batch_size": 16,
     "train.log_every_steps": 4,
     "train.validate_every_steps": 6,

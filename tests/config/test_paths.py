@@ -27,6 +27,7 @@ TINY = {
     "noise.num_levels": 2,
     "model.base_channels": 4,
     "train.num_steps": 2,
+    "train.warmup_steps": 0,
     "train.batch_size": 4,
     "toy.density_steps": 2,
     "toy.scales_steps": 2,

@@ -125,7 +125,7 @@ def test_a_mark_of_the_byte_order_and_merge_keys_are_read(tmp_path):
         ("noise.sigma_min", 1e-300, "must be at least 1e-06: fp32 numbers near 1"),
         ("noise.num_levels", 10**9, "must be at most 10000: each level has its own weights"),
         ("train.learning_rate", 1e9, "must be at most 100.0: Adam moves"),
-        ("train.warmup_steps", 561, "must be at most train.num_steps (560)"),
+        ("train.warmup_steps", 1401, "must be at most train.num_steps (1400)"),
         ("train.learning_rate_decay", "cosin", "must be"),
         ("train.level_sampling_power", -2.5, "must be at least -2.0: nearly all of a batch"),
         ("train.ema_length", 0.29, "must be at most 0.28: the plain mean"),

@@ -228,16 +228,16 @@ def test_the_same_failure_thrice_ends_the_study_with_its_reason(new_sweep):
 def test_a_changed_study_is_refused_by_key_and_set_aside_keeps_the_old_trials(new_sweep, capsys):
     sweep = new_sweep(fake_pipeline.quick, trials=2)
     _run_here(sweep)
-    sizes = {"digits": {**SPEC["sizes"]["digits"], "fixed": {"train.num_steps": 7}}}
+    sizes = {"digits": {**SPEC["sizes"]["digits"], "fixed": {"train.num_steps": 70}}}
     changed = replace(sweep, plan=_plan(_spec(sizes=sizes)))
-    with pytest.raises(UserError, match=r"fixed.train.num_steps \(value 7\).*--fresh"):
+    with pytest.raises(UserError, match=r"fixed.train.num_steps \(value 70\).*--fresh"):
         _run_here(changed)
     capsys.readouterr()
     set_aside(_storage(sweep), sweep.plan.name)
     said = capsys.readouterr().out
     assert said == "the earlier trials are kept as the study 'epsilon-digits.1'\n"
     _run_here(changed)
-    assert _study(changed).trials[0].user_attrs["values"]["train.num_steps"] == 7
+    assert _study(changed).trials[0].user_attrs["values"]["train.num_steps"] == 70
     old = load_study(_storage(sweep), "epsilon-digits.1")
     assert len(old.trials) == 2 and old.trials[0].user_attrs["origin"] == "advised"
 

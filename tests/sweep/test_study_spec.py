@@ -203,7 +203,7 @@ def test_the_oracle_is_the_same_study_with_another_model():
 
 
 def test_the_users_own_values_stand_above_those_of_the_size():
-    settings = {"data.name": "npz", "data.path": "/my/images.npz", "train.num_steps": 7}
+    settings = {"data.name": "npz", "data.path": "/my/images.npz", "train.num_steps": 70}
     plan = made_plan("chain", checked_spec(SPEC, "x"), "digits", "network", PARAMS, settings)
     values = plan.values({"sampler.name": "consistent_annealed", "sampler.epsilon": 1e-4})
     assert {key: values[key] for key in settings} == settings
