@@ -31,8 +31,9 @@ ORDER = (
     {"builders", "runtime"},
     {"data"},
     {"train", "sample", "evaluate", "toy"},
-    {"tracking", "report"},
+    {"tracking", "report", "export", "verify"},
     {"sweep"},
+    {"doctor"},
 )
 # What must never be: maths knows numbers alone, and each large library has its one place.
 MATHS_IMPORTS = {"torch", "math", "collections", "functools", "typing", "dataclasses"}
@@ -47,9 +48,10 @@ PLACES = {
     "pandas": ("report/", "toy/"),
     "matplotlib": ("base/chart_style.py", "report/", "toy/"),
     "ruamel": ("base/yaml_file.py",),
+    "safetensors": ("export/",),
 }
 # Torch takes seconds to load: commands and pages answer without it.
-TORCH_FREE = ("base/", "config/", "tracking/", "report/", "sweep/", "runtime/dag.py")
+TORCH_FREE = ("base/", "config/", "tracking/", "report/", "sweep/", "verify/", "runtime/dag.py")
 NEEDS_TORCH = ("base/rng.py", "base/tensor_file.py", "tracking/score_model.py")  # all the same
 # Sections by which a stage may refuse to start, though they decide nothing of what it leaves:
 # labels that reference.extractor cannot use are told before anything is trained. Declared in
@@ -125,6 +127,9 @@ def test_imports_keep_the_order_and_their_places(path):
         ("evaluate/metrics.py", "import torch_fidelity"),
         ("sample/blocks.py", "import matplotlib.pyplot as plt"),
         ("config/params.py", "from ruamel.yaml import YAML"),
+        ("train/checkpoint.py", "from safetensors.torch import save"),
+        ("export/card.py", "from ncsn.report.grids import plot_images"),
+        ("verify/table.py", "import torch"),
         ("report/grids.py", "import torch"),
         ("new/thing.py", "import math"),
     ],

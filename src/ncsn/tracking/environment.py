@@ -2,13 +2,12 @@
 
 import importlib.metadata
 import platform
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow.tracking.context import registry
 
-SOURCES = ("src", "pipeline", "params.yaml", "dvc.yaml")  # what `dvc repro` itself never writes
+from ncsn.base.machine import cpu_name, git_commit, is_changed, output_of
+
 _PACKAGES = ("torch", "torch-fidelity", "mlflow", "dvc", "numpy")
 
 
@@ -25,12 +24,11 @@ def origin_tags(root: str | Path = ".") -> dict[str, str]:
 
 def git_tags(root: str | Path = ".") -> dict[str, str]:
     """Returns commit, branch and whether SOURCES differ from the commit; empty outside of git."""
-    commit = _output(["git", "-C", str(root), "rev-parse", "HEAD"])
+    commit = git_commit(root)
     if commit is None:
         return {}
-    changes = _output(["git", "-C", str(root), "status", "--porcelain", "--", *SOURCES])
-    branch = _output(["git", "-C", str(root), "branch", "--show-current"])
-    tags = {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": str(bool(changes))}
+    branch = output_of(["git", "-C", str(root), "branch", "--show-current"])
+    tags = {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": str(is_changed(root))}
     return tags | ({"mlflow.source.git.branch": branch} if branch else {})
 
 
@@ -40,22 +38,4 @@ def environment_tags() -> dict[str, str]:
     for package in _PACKAGES:
         tags[f"env.{package}"] = importlib.metadata.version(package)
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return tags | {"env.cpu": _cpu_name(), "env.gpu": _output(query) or "none"}
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _output(command: Sequence[str]) -> str | None:
-    """What a command prints, None if it is missing or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    return tags | {"env.cpu": cpu_name(), "env.gpu": output_of(query) or "none"}
