@@ -80,11 +80,10 @@ def test_an_export_draws_the_images_of_the_stage(trained, export, command, tmp_p
     assert command("sample")[0] == 0
     stage = np.load(load_params("paths").paths.samples)["arr_0"]
     moved = shutil.move(export, tmp_path / "elsewhere")
-    for source in (moved, load_params("paths").paths.checkpoint):
-        for num in (1, 6, 11):
-            words = ("--from", str(source), "--num", str(num), "--out", f"{num}.npz")
-            assert command("draw", *words)[0] == 0
-            assert np.array_equal(np.load(f"{num}.npz")["arr_0"], stage[:num])
+    for source, num in ((moved, 1), (load_params("paths").paths.checkpoint, 6)):
+        words = ("--from", str(source), "--num", str(num), "--out", f"{num}.npz")
+        assert command("draw", *words)[0] == 0
+        assert np.array_equal(np.load(f"{num}.npz")["arr_0"], stage[:num])
     drawn = load_export(moved)
     assert np.array_equal(drawn.draw(), stage)
     assert not np.array_equal(drawn.draw(seed=5), stage)

@@ -149,6 +149,28 @@ def test_apply_writes_the_trial_and_says_what_changed(place, sweep, words, numbe
     assert Path("params.yaml").read_text().count("#") == comments
 
 
+def test_apply_leaves_what_is_no_axis_alone_unless_asked(place, sweep):
+    text = Path("params.yaml").read_text()
+    own = text.replace("num_steps: 560", "num_steps: 570").replace("seed: 1234\n", "seed: 99\n")
+    own = own.replace("epsilon: 1.0e-04 ", "epsilon: 1e-4    ")
+    Path("params.yaml").write_text(own)
+    ended = sweep("apply", "mine", "--trial", "0")
+    assert ended.out.splitlines() == [
+        "params.yaml already has the values of trial 0",
+        "the trial had other values of train.num_steps, sample.seed too; --all writes them",
+    ]
+    assert Path("params.yaml").read_text() == own
+    ended = sweep("apply", "mine", "--trial", "1")
+    assert ended.out.splitlines()[0] == "sampler.epsilon: 0.0001 -> 0.0002"
+    changed = own.replace("epsilon: 1e-4    ", "epsilon: 2.0e-04 ")
+    assert Path("params.yaml").read_text() == changed
+    ended = sweep("apply", "mine", "--trial", "1", "--all")
+    assert ended.out.splitlines() == ["train.num_steps: 570 -> 560", "sample.seed: 99 -> 1234"]
+    assert Path("params.yaml").read_text() == text.replace("1.0e-04 ", "2.0e-04 ", 1).replace(
+        "seed: 1234\n", "seed: 99\n", 1
+    )
+
+
 @pytest.mark.parametrize("number", ["2", "3", "4", "-1"])
 def test_apply_refuses_a_trial_without_result(place, sweep, number):
     before = (place / "params.yaml").read_bytes()
@@ -164,7 +186,7 @@ def test_apply_of_a_key_that_params_no_longer_has(place, sweep):
     older = optuna.trial.create_trial(value=0.0, user_attrs={**attrs, "values": values})
     study.add_trial(older)
     before = (place / "params.yaml").read_bytes()
-    ended = sweep("apply", "mine")
+    ended = sweep("apply", "mine", "--all")
     assert ended.status == 2
     assert ended.error == (
         "error: params.yaml: sampler.eps: no such key. Did you mean 'sampler.epsilon'?\n"

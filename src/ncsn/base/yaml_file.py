@@ -8,6 +8,7 @@ import copy
 import functools
 import io
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ MAX_BYTES = 128 * 1024  # ten times the largest of ours; a parser in Python take
 MAX_DEPTH = 20  # a study needs 7
 MAX_VALUES = 100_000  # where aliases are written out, so that a small file cannot hold billions
 _DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")  # the parser takes minutes for it
+_WITH_EXPONENT = 1e-3  # below it numbers are written with one
 _BITS = 64  # of whole numbers, as those of DVC's and MLflow's databases
 _JSON_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
 
@@ -56,6 +58,22 @@ def write_commented(path: str | Path, document: CommentedMap) -> None:
 def plain_values(document: CommentedMap, path: str | Path) -> dict[str, Any]:
     """Returns the values that a reader of the written document gets; errors as `read_yaml`."""
     return copy.deepcopy(_parsed(_dumped(document), str(path)))
+
+
+def spelled(value: Any) -> Any:
+    """Returns a value that is written as our files write it: small numbers as 1.0e-04, not 0.0001.
+
+    A reader of YAML 1.1 takes that for a number too, which `1e-4` is not to it.
+    """
+    if type(value) is not float or not 0 < abs(value) < _WITH_EXPONENT:
+        return value
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    first, *rest = digits
+    power = int(exponent) + len(rest)
+    text = f"{'-' * sign}{first}.{''.join(map(str, rest)) or 0}e{power:+03d}"
+    document = _round_trip().load(f"x: {text}")
+    # ruamel.yaml keeps 15 digits of a number whose form it keeps
+    return document["x"] if float(_dumped(document).split()[1]) == value else value
 
 
 class EndComment(NamedTuple):

@@ -16,6 +16,7 @@ from ncsn.base.yaml_file import (
     read_commented,
     read_yaml,
     set_end_comment,
+    spelled,
     write_commented,
 )
 from ncsn.config.params import PARAMS_FILE, checked_params, known_keys
@@ -66,7 +67,7 @@ def apply_preset(name: str, path: str | Path = PARAMS_FILE) -> list[str]:
 
 
 def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> list[str]:
-    """Writes single values into params.yaml and keeps the comments.
+    """Writes single values into params.yaml; comments stay, and equal values as they are written.
 
     Args:
         values: new values by dotted key.
@@ -79,8 +80,23 @@ def write_values(values: Mapping[str, Any], path: str | Path = PARAMS_FILE) -> l
         UserError: no such key, or the result would break a rule; the file is then untouched.
     """
     document = _sections(path)
-    set_known(document, values, path)
+    present = flattened(document)
+    set_known(
+        document,
+        {
+            key: present[key] if key in present and _same(present[key], value) else spelled(value)
+            for key, value in values.items()
+        },
+        path,
+    )
     return _checked_write(path, document, values)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of one kind: 1, 1.0 and true are three kinds."""
+    kinds = (bool, int, float, str, type(None), list, dict)
+    is_one = [isinstance(one, kind) for kind in kinds]
+    return one == other and is_one == [isinstance(other, kind) for kind in kinds]
 
 
 def _check_name(name: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.dotted import flattened
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
-from ncsn.base.yaml_file import yaml_value
+from ncsn.base.yaml_file import read_yaml, yaml_value
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
 from ncsn.sweep.results.findings import best_trials, different
@@ -20,6 +21,7 @@ from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies import study as files
 from ncsn.sweep.studies.plan import Plan, load_plan
+from ncsn.sweep.studies.space import keys_of
 
 ROOT = Path(".")
 REPORTS = Path("reports/sweeps")
@@ -54,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     chosen = apply.add_mutually_exclusive_group()
     chosen.add_argument("--trial", type=int, metavar="N")
     chosen.add_argument("--best", action="store_true", help="the default")
+    every = "all values of the trial, not those of the study's axes alone"
+    apply.add_argument("--all", action="store_true", help=every)
     save = _subparser(commands, "save", _save, "make the best trials experiments of DVC")
     save.add_argument("--top", type=_count, default=3, metavar="K")
     save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
@@ -126,15 +130,26 @@ def _list(args: Namespace) -> None:
 
 
 def _apply(args: Namespace) -> None:
-    """Writes the values of a trial into params.yaml.
+    """Writes what a trial had on the study's axes into params.yaml; with --all, all its values.
 
-    `dvc repro evaluate` then takes every stage from the cache that the trial filled, as long as
-    the sources are the trial's.
+    With these `dvc repro evaluate` takes every stage from the cache that the trial filled, as long
+    as the sources are the trial's.
     """
-    data = read_study(_storage(), _plan(args).name)
+    plan = _plan(args)
+    data = read_study(_storage(), plan.name)
     trial = _best(data, 1)[0] if args.trial is None else _numbered(data, args.trial)
-    lines = write_values(trial.values, PARAMS_FILE)
+    axes = {key for name, axis in plan.space.items() for key in keys_of(name, axis)}
+    values = {key: trial.values[key] for key in trial.values if args.all or key in axes}
+    lines = write_values(values, PARAMS_FILE)
     print("\n".join(lines) or f"params.yaml already has the values of trial {trial.number}")
+    if left := _other_values(trial):
+        print(f"the trial had other values of {', '.join(left)} too; --all writes them")
+
+
+def _other_values(trial: TrialRecord) -> list[str]:
+    """Keys whose values in params.yaml are not those of a trial."""
+    present = flattened(read_yaml(PARAMS_FILE))
+    return [key for key, value in trial.values.items() if present.get(key) != value]
 
 
 def _save(args: Namespace) -> None:
