@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro test test-all check ui
+.PHONY: help setup repro verify doctor test test-all check ui
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 repro: $(STAMP)  ## run the pipeline of params.yaml
 	@python pipeline/repro.py
+
+verify: $(STAMP)  ## hold this machine's metrics against the published ones
+	@python pipeline/verify.py
+
+# Also where `make setup` failed: with the Python of .venv if there is one.
+doctor:  ## look at what the pipeline needs of this machine
+	@if [ -x .venv/bin/python ]; then python pipeline/doctor.py; else PYTHONPATH=src $(PYTHON) pipeline/doctor.py; fi
 
 test: $(STAMP)  ## run the tests (minutes)
 	pytest $(AT_ONCE)

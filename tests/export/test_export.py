@@ -13,6 +13,7 @@ import pytest
 import torch
 from absent import TRACKING, run_without
 from PIL import Image
+from planted_results import plant_results
 from safetensors.torch import load_file, save_file
 
 from ncsn.base.errors import UserError
@@ -250,3 +251,22 @@ def test_what_draws_is_plain(export) -> None:
     assert isinstance(load_export(export), Trained)
     checkpoint = load_params("paths").paths.checkpoint
     assert trained_from_checkpoint(checkpoint).sampler == load_export(export).sampler
+
+
+def test_the_card_of_the_pipelines_own_checkpoint_has_its_metrics(trained, command) -> None:
+    trained()
+    Path("reports").mkdir()
+    for name in ("metrics", "oracle", "reference"):
+        shutil.copy(ROOT / "reports" / f"{name}.json", "reports")
+    plant_results(Path())
+    status, _, error = command("export", "--out", "out")
+    assert (status, error) == (0, "")
+    card = Path("out/README.md").read_text()
+    measured = json.loads(Path("reports/metrics.json").read_text())
+    row = f"{measured['eval/fid']:.2f} ± {measured['eval/fid_stderr']:.2f}"
+    assert row in card and "500 samples against 359 real images; features of `classifier`" in card
+    assert np.asarray(Image.open("out/samples.png")).shape[2] == 3
+    write_values({"sampler.epsilon": 2e-4})  # the metrics are of another sampler now
+    assert command("export", "--out", "out")[0] == 0
+    assert "FID" not in Path("out/README.md").read_text()
+    assert not Path("out/samples.png").exists()

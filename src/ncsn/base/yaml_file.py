@@ -8,6 +8,7 @@ import copy
 import functools
 import io
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,6 +75,13 @@ def spelled(value: Any) -> Any:
     document = _round_trip().load(f"x: {text}")
     # ruamel.yaml keeps 15 digits of a number whose form it keeps
     return document["x"] if float(_dumped(document).split()[1]) == value else value
+
+
+def one_line(values: Mapping[str, Any]) -> CommentedMap:
+    """Returns a mapping that is written in one line, as {a: 1, b: 2}."""
+    mapping = CommentedMap(values)
+    mapping.fa.set_flow_style()
+    return mapping
 
 
 class EndComment(NamedTuple):

@@ -74,7 +74,7 @@ def fetched_files(
     for mirror in mirrors:
         check_address(mirror)
     folders = Path(root) / subfolder, Path(root)
-    found = [_local_file(file, folders) for file in files]
+    found = local_files(files, subfolder, root)
     missing = [file.name for file, path in zip(files, found, strict=True) if path is None]
     try:
         return [
@@ -85,6 +85,20 @@ def fetched_files(
         raise UserError(
             f"{error}\nPut {', '.join(missing)} into {folders[0]}, or {otherwise}"
         ) from None
+
+
+def local_files(
+    files: Sequence[RemoteFile], subfolder: str, root: str | Path
+) -> list[Path | None]:
+    """Returns where each file lies already, None for one that is not there.
+
+    Arguments as in `fetched_files`.
+
+    Raises:
+        UserError: a file has a wrong hash (it stays), or cannot be read.
+    """
+    folders = Path(root) / subfolder, Path(root)
+    return [_local_file(file, folders) for file in files]
 
 
 def file_hash(path: Path, hash_of: Literal["file", "content"]) -> str:
