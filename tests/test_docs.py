@@ -100,7 +100,11 @@ def unknown_keys(page: Path) -> list[str]:
     On the page about parameters every dotted name is one of its keys, apart from files.
     """
     names = [span for span in spans(page) if re.fullmatch(r"[a-z]\w*\.[a-z]\w*", span)]
-    names = [name for name in names if not re.search(r"\.(yaml|py|md|lock|db|json|sh|npz)$", name)]
+    names = [
+        name
+        for name in names
+        if not re.search(r"\.(yaml|py|md|lock|db|json|sh|npz|safetensors)$", name)
+    ]
     if page.name != "parameters.md":
         names = [name for name in names if name.split(".")[0] in Params.model_fields]
     return [name for name in names if name not in known_keys()]

@@ -6,7 +6,6 @@ import platform
 import re
 import shutil
 import sys
-import tomllib
 from pathlib import Path
 
 from ncsn.base.machine import cpu_name, output_of
@@ -30,6 +29,8 @@ def python() -> Line:
 
 def packages() -> Line:
     """Whether what pyproject.toml asks for is installed, in the versions of constraints.txt."""
+    import tomllib  # of Python 3.11; an older one is to be told so by the line before
+
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     names = [_name(text) for text in project["dependencies"]]
     installed = {name: _version(name) for name in names}

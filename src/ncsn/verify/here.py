@@ -30,6 +30,7 @@ _CONDITIONS = (
     keys.REFERENCE_SPLIT,
 )
 _PACKAGES = ("torch", "torch-fidelity", "numpy")
+_PLACES = ("data.path", "reference.weights_path")  # where the user's own files lie
 _MOST_SHOWN = 5  # differences from a preset
 
 
@@ -44,7 +45,7 @@ def present_preset() -> str:
         name: {
             key: value
             for key, value in preset_values(name).items()
-            if key in decided and decided[key] != value
+            if key in decided and key not in _PLACES and decided[key] != value
         }
         for name in preset_names()
     }

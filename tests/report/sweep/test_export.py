@@ -138,9 +138,10 @@ def test_theory_stands_beside_search(synthetic: Any, exported: Exported) -> None
 def test_commands_name_the_best_trial(synthetic: Any, exported: Exported) -> None:
     summary = read_json(exported(synthetic.joint("joint-digits-oracle")) / "study.json")
     number = summary["best"][0]["number"]
+    study = "joint --size digits --model oracle"
     assert summary["commands"] == [
-        "python pipeline/sweep.py run joint --size digits --model oracle",
-        f"python pipeline/sweep.py apply joint-digits-oracle --trial {number}",
+        f"python pipeline/sweep.py run {study}",
+        f"python pipeline/sweep.py apply {study} --trial {number} --all",
         "dvc repro",
     ]
 

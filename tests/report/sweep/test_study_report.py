@@ -46,7 +46,8 @@ def test_the_page_of_a_joint_study_says_everything(synthetic: Any, exported: Exp
     assert all(f'src="{name}"' in html for name in pictures - {"mine.png"})
     assert "FID (classifier, layer 128; 300 vs 359)" in html
     assert "not a number at level 3" in html and "median pruner at step 250" in html
-    assert "python pipeline/sweep.py apply joint-digits --trial" in html and "dvc repro" in html
+    assert "python pipeline/sweep.py apply joint --size digits --trial" in html
+    assert "dvc repro" in html
     study = read_exported(folder)
     common = f"over {len(study.complete())} common points is 1.000"
     assert common in html  # the oracle's FID is a monotone transform of the network's

@@ -128,12 +128,14 @@ def commands(data: StudyData) -> list[str]:
     """Returns what to type to get the study again and to take over its best trial."""
     size = f" --size {data.attrs['size']}" if data.attrs.get("size") else ""
     oracle = " --model oracle" if data.attrs.get("model") == "oracle" else ""
-    run = f"python pipeline/sweep.py run {_file_name(data)}{size}{oracle}"
+    study = f"{_file_name(data)}{size}{oracle}"
+    run = f"python pipeline/sweep.py run {study}"
     best = best_trials(data)
     if not best:
         return [run]
     number = best[0].number
-    return [run, f"python pipeline/sweep.py apply {data.name} --trial {number}", "dvc repro"]
+    apply = f"python pipeline/sweep.py apply {study} --trial {number} --all"
+    return [run, apply, "dvc repro"]
 
 
 def _file_name(data: StudyData) -> str:
