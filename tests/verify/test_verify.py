@@ -92,7 +92,7 @@ def test_a_run_is_published_and_reproduced(verify) -> None:
     run = read_published().runs["digits"]
     assert run.numbers["eval/fid"].value == metrics["eval/fid"]
     assert run.numbers["eval/fid"].stderr == metrics["eval/fid_stderr_samples"]
-    assert run.seeds == {"base.seed": 1234, "sample.seed": 1234}
+    assert run.seeds == {"base.seed": 1234, "train.seed": None, "sample.seed": 1234}
     status, out, error = verify()
     assert (status, error) == (0, "")
     assert out.splitlines()[-1] == (
@@ -144,6 +144,14 @@ def test_a_spread_widens_the_tolerance_and_stays(verify) -> None:
     assert read_published().runs["digits"].numbers["eval/fid"].spread == pytest.approx(
         run.numbers["eval/fid"].spread
     )
+
+
+def test_other_seeds_are_told(verify) -> None:
+    verify("--update")
+    write_values({"train.seed": 7})
+    plant_results(Path())
+    status, out, _ = verify()
+    assert status == 0 and out.endswith("\nother seeds: train.seed is 7 here, None there\n")
 
 
 def test_papers_stand_in_the_same_output(verify) -> None:

@@ -55,7 +55,7 @@ def _verify(published: Published, preset: str, run: Run) -> int:
         raise UserError(f"{preset}: the numbers cannot be compared: {rule}")
     found = verdicts(run.numbers, there.numbers)
     others = [
-        f"{key} {run.seeds.get(key)} here, {seed} published"
+        f"{key} is {run.seeds.get(key)} here, {seed} there"
         for key, seed in there.seeds.items()
         if run.seeds.get(key) != seed
     ]

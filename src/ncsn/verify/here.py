@@ -21,7 +21,7 @@ from ncsn.runtime.provenance import outdated
 from ncsn.verify.published import Number, Run
 
 Metrics = Mapping[str, float | str]
-SEEDS = ("base.seed", "sample.seed")
+SEEDS = ("base.seed", "train.seed", "sample.seed")
 _CONDITIONS = (
     keys.EXTRACTOR,
     keys.FEATURE_LAYER,
@@ -35,7 +35,7 @@ _MOST_SHOWN = 5  # differences from a preset
 
 
 def present_preset() -> str:
-    """Returns the name of the preset whose results params.yaml asks for.
+    """Returns the name of the preset whose results params.yaml asks for, whatever their seeds.
 
     Raises:
         UserError: it is none; the message says what differs from the nearest one.
@@ -45,7 +45,7 @@ def present_preset() -> str:
         name: {
             key: value
             for key, value in preset_values(name).items()
-            if key in decided and key not in _PLACES and decided[key] != value
+            if key in decided and key not in (*_PLACES, *SEEDS) and decided[key] != value
         }
         for name in preset_names()
     }

@@ -52,7 +52,7 @@ class Run(Section):
     machine: str
     versions: dict[str, str]
     conditions: dict[str, str | int]
-    seeds: dict[str, int]
+    seeds: dict[str, int | None]
     spread_over: str | None
     numbers: dict[str, Number]
 
