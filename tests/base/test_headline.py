@@ -2,7 +2,8 @@
 
 import pytest
 
-from ncsn.base.headline import headline, with_error
+from ncsn.base.headline import headline
+from ncsn.base.numbers import with_error
 
 METRICS = {
     "eval/fid": 5.5926,
@@ -25,7 +26,7 @@ def test_it_holds_the_value_what_it_is_compared_with_and_the_conditions():
 
 
 def test_what_is_not_known_is_left_out():
-    assert headline({"eval/fid": 5.5926}, {}) == "FID 5.59"
+    assert headline({"eval/fid": 5.5926}, {}) == "FID 5.593"
 
 
 @pytest.mark.parametrize(

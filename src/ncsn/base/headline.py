@@ -1,28 +1,10 @@
 """The one line about a finished run that stands at the end of `make repro`."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from ncsn.base import metric_names as keys
-
-
-def with_error(value: float, error: float | None) -> str:
-    """Returns a value and its error, which has two significant digits; the value ends with it.
-
-    >>> with_error(5.5926, 0.62668), with_error(0.358, 0.0255), with_error(1234.5, 230.0)
-    ('5.59 ± 0.63', '0.358 ± 0.026', '1234 ± 230')
-
-    Without an error, or with one of zero, the value has three significant digits.
-
-    >>> with_error(5.5926, None)
-    '5.59'
-    """
-    if error is None or not error > 0:
-        return f"{value:.3g}"
-    rounded = float(f"{error:.1e}")
-    decimals = max(0, 1 - math.floor(math.log10(rounded)))
-    return f"{value:.{decimals}f} ± {rounded:.{decimals}f}"
+from ncsn.base.numbers import with_error
 
 
 def headline(metrics: Mapping[str, Any], oracle: Mapping[str, Any]) -> str:

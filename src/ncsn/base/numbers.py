@@ -22,7 +22,7 @@ def with_error(value: float, error: float | None) -> str:
 def decimals(error: float) -> int:
     """Returns the decimal places that show two digits of an error; 0 for large ones.
 
-    >>> decimals(0.0171), decimals(0.63), decimals(87)
-    (3, 2, 0)
+    >>> decimals(0.0171), decimals(0.63), decimals(87), decimals(0.0996)
+    (3, 2, 0, 2)
     """
-    return max(0, 1 - math.floor(math.log10(abs(error))))
+    return max(0, 1 - math.floor(math.log10(float(f"{abs(error):.1e}"))))

@@ -12,7 +12,7 @@ from ncsn.builders.score_net import build_sigmas, build_trained_net
 from ncsn.config.params import BaseParams, Params, SampleParams, SamplerParams, load_params
 from ncsn.runtime.device import build_device
 from ncsn.sample.blocks import draw_samples
-from ncsn.sample.network import network_draw
+from ncsn.sample.network import network_draw, sampling_precision
 from ncsn.train.checkpoint import load_checkpoint
 
 _AT_ONCE = 512  # images in the network, at least one block; changes no number
@@ -55,13 +55,17 @@ class Trained:
             UserError: the device is not on this machine.
         """
         count = self.sample.num_samples if num_images is None else num_images
+        stage = _drawing(self.sampler, self.sample, device)
+        place = build_device(stage.base)
+        # by the work of the stage, so that a few images are the same ones in the same precision
+        precision = sampling_precision(self.net, len(self.sigmas), self.image_shape, stage, place)
         values = self.sample.model_dump() | {
+            "precision": precision,
             "seed": self.sample.seed if seed is None else seed,
             "num_samples": max(2, count),
             "num_trajectory_images": 1,
         }
         params = _drawing(self.sampler, SampleParams(**values), device)
-        place = build_device(params.base)
         draw = network_draw(self.net, self.sigmas, self.image_shape, params, place)
         with tempfile.TemporaryDirectory() as folder:
             return draw_samples(draw, params.sample, _AT_ONCE, Path(folder)).images[:count]

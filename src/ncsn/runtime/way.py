@@ -17,8 +17,8 @@ PRECISION, COMPILED, THREADS = "precision", "compiled", "threads"  # how work ra
 # Compiling a network and its backward pass takes a minute or two; a GPU that does not need
 # several minutes for this much work is not slow enough for it to pay.
 COMPILE_FLOP = 1e16
-# Compiling the norms for a CPU took 15 to 40 s. One core of an AMD EPYC with AVX512-BF16 trained at
-# 28x28 with 87 GFLOP/s in fp32 and 120 in bf16, which wins 40 s back in 1.3e13 FLOP.
+# Compiling the norms for a CPU took 15 to 40 s. One core of an AMD EPYC with AVX512-BF16 trained
+# at 28x28 with 87 GFLOP/s in fp32 and 120 in bf16, which wins 40 s back in 1.3e13 FLOP.
 BF16_FLOP = 2e13
 
 

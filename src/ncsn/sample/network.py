@@ -86,11 +86,33 @@ def _placed_scores(
 ) -> _PlacedScores:
     net, evaluations = placed(net, device), evaluations_per_image(params.sampler, len(sigmas))
     flops = forward_flops(net, image_shape)
-    to_do = flops * evaluations * num_images
-    way = chosen_way(params.sample.precision, params.base, device, to_do)
+    way = chosen_way(
+        params.sample.precision, params.base, device, flops * evaluations * num_images
+    )
     scores = network_scores(net, device, way)
     beside = callable_side_by_side(scores, net, device)
     return _PlacedScores(scores, sigmas.to(device), evaluations, flops, beside, way)
+
+
+def sampling_precision(
+    net: nn.Module,
+    num_levels: int,
+    image_shape: tuple[int, int, int],
+    params: Params,
+    device: torch.device,
+) -> str:
+    """Returns the precision in which the stage `sample` draws its images: fp32 or bf16.
+
+    Args:
+        net: a trained network.
+        num_levels: of the ladder.
+        image_shape: (C, H, W).
+        params: with the sections base, sampler and sample.
+        device: where it draws.
+    """
+    evaluations = evaluations_per_image(params.sampler, num_levels)
+    flops = forward_flops(net, image_shape) * evaluations * params.sample.num_samples
+    return chosen_way(params.sample.precision, params.base, device, flops).precision
 
 
 def sample_summary(samples: Samples, draw: Draw, params: SampleParams) -> dict[str, Any]:
