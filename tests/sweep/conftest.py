@@ -93,6 +93,7 @@ count("sample")
 seed, num_samples = param("seed", "sample"), param("num_samples", "sample")
 write("artifacts/sample/samples.npz", [SCALE, param("epsilon"), seed, num_samples])
 counted = {"num_samples": 3, "network_evaluations_per_image": 7, "flops_per_evaluation": 0}
+counted["execution"] = {"precision": "fp32", "compiled": "nothing"}
 write("artifacts/sample/summary.json", counted)
 """,
     "evaluate": """

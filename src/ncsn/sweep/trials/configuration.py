@@ -56,9 +56,10 @@ def reproduce_configuration(
     run = _Reproduction(workspace, values, on_row)
     stages = tuple(run.stages(TARGET))
     cost = read_record(workspace.root / run.paths.sample_summary, SampleRecord)
+    counted = {f"sample/{key}": value for key, value in cost.items() if key != "execution"}
     metrics = read_metrics(workspace.root / run.paths.metrics)
     return Outcome(
-        metrics=metrics | {f"sample/{key}": value for key, value in cost.items()},
+        metrics=metrics | counted,
         stages=stages,
         train_key=run.keys[TRAIN],
         seconds=time.perf_counter() - begin,
