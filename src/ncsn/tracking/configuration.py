@@ -21,18 +21,26 @@ from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
 from ncsn.tracking.links import run_record
 from ncsn.tracking.model import Network, publish_model
+from ncsn.tracking.naming import description, run_name
 from ncsn.tracking.results import Results, publish_results
-from ncsn.tracking.run import FINISHED, find_or_create_run, set_status
+from ncsn.tracking.run import FINISHED, describe, find_or_create_run, set_status
 from ncsn.tracking.store import Store, open_store, store_errors, store_lock
 
 _MODEL_SECTIONS = ("noise", "model", "train")
 _CONTINUOUS = ("training", "range_max", "range_min")
 
 
-def present_run(store: Store, key: str, data_summary: str | Path) -> Run:
-    """Returns the run of `key`, named by DVC's experiment, or by data set and key."""
+def present_run(store: Store, key: str, data_summary: str | Path, seconds: float = 0.0) -> Run:
+    """Returns the run of `key`; `publish_configuration` gives it a name that says more.
+
+    Args:
+        store: where it is looked for.
+        key: of the configuration.
+        data_summary: what `prepare` left.
+        seconds: as in `find_or_create_run`.
+    """
     name = os.environ.get("DVC_EXP_NAME") or f"{_data(data_summary)['name']}-{key[:8]}"
-    return find_or_create_run(store, key, name)
+    return find_or_create_run(store, key, name, seconds)
 
 
 def publish_configuration(
@@ -54,17 +62,25 @@ def publish_configuration(
     key, mirror = present_key(paths.data_summary), mirror_key(paths, track)
     trained = params["model"]["name"] != "oracle"  # the exact score is only the data once more
     store = open_store(track)
+    results, seconds = _results(paths, params), sum(_durations(paths).values())
     with store_errors(store.uri):
-        run_id = str(present_run(store, key, paths.data_summary).info.run_id)
-        results = _results(paths, params)
+        run = present_run(store, key, paths.data_summary, seconds)
+        run_id = str(run.info.run_id)
         with store_lock(store.uri, key):
             logged = publish_training(store.client, run_id, [paths.train_log], paths.previews)
             network = _network(paths, params, results) if track.log_model and trained else None
             model_id = publish_model(store, run_id, network) if network else None
             publish_results(store.client, run_id, results, logged, model_id)
+            _describe(store, run, results)
             store.client.set_tag(run_id, MIRROR_TAG, mirror)
-            set_status(store.client, run_id, FINISHED)
+            set_status(store.client, run_id, FINISHED, seconds)
     return run_record(store.experiment_id, run_id, key)
+
+
+def _describe(store: Store, run: Run, results: Results) -> None:
+    name = run_name(results.params, results.metrics, os.environ.get("DVC_EXP_NAME", ""))
+    text = description(results.params, results.metrics, run.data.tags)
+    describe(store.client, run.info.run_id, name, text)
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
@@ -78,6 +94,7 @@ def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
         samples=checked_images(read_npz(paths.samples), "arr_0", paths.samples),
         step=params["train"]["num_steps"] if params["model"]["name"] != "oracle" else 0,
         files=tuple(map(Path, ("dvc.lock", "params.yaml", paths.metrics, paths.oracle_metrics))),
+        page=Path(paths.report),
     )
 
 

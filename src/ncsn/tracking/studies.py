@@ -25,16 +25,17 @@ from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import as_text, sample_grid
+from ncsn.tracking.results import as_text, measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
-from ncsn.tracking.run import find_or_create_run, find_run
+from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
 NUM_COMPARED = 10  # MLflow's compare page is slow with more
 _CURVES = (training_names.TRAIN_LOSS, training_names.VAL_LOSS)
-_PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+PARENT_TAG = "mlflow.parentRunId"
+SWEEPS = "-sweeps"  # behind the name of the experiment of the runs
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
 _BATCH = 1000  # MLflow's limit of metrics per request
 
@@ -69,7 +70,7 @@ def open_study_run(
     Raises:
         UserError: the store cannot be opened.
     """
-    sweeps = track.model_copy(update={"experiment": f"{track.experiment}-sweeps"})
+    sweeps = track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
     store = open_store(sweeps, root)
     run = retried(find_or_create_run, store, f"study {study_name}", study_name)
     run_id = str(run.info.run_id)
@@ -78,7 +79,7 @@ def open_study_run(
     if run.data.tags.get(STUDY_TAG) != study_name:
         retried(store.client.log_dict, run_id, dict(spec), "study.json")
         note = str(spec.get("purpose", ""))
-        _log(store, run_id, tags={_NOTE_TAG: note, STUDY_TAG: study_name})
+        _log(store, run_id, tags={NOTE_TAG: note, STUDY_TAG: study_name})
     tags = {key: run.data.tags[key] for key in _INHERITED if key in run.data.tags}
     return StudyRun(store, run_id, study_name, tags)
 
@@ -144,7 +145,7 @@ def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = Fals
 
 def children_filter(study: StudyRun) -> str:
     """Returns MLflow's filter for the trials of a study."""
-    return f"tags.`{_PARENT_TAG}` = '{study.run_id}'"
+    return f"tags.`{PARENT_TAG}` = '{study.run_id}'"
 
 
 def _best_runs(study: StudyRun, objective: str, largest: bool) -> list[str]:
@@ -163,7 +164,7 @@ def _child(study: StudyRun, trial: TrialRecord) -> Run:
     if found is not None:
         return found
     tags = {KEY_TAG: key, STUDY_TAG: study.name, TRIAL_TAG: str(trial.number)}
-    tags |= {_PARENT_TAG: study.run_id} | study.tags
+    tags |= {PARENT_TAG: study.run_id} | study.tags
     name = f"{study.name} {trial.number}"
     return client.create_run(experiment, _milliseconds(trial.started), tags, name)
 
@@ -174,7 +175,7 @@ def _params(trial: TrialRecord) -> dict[str, str]:
 
 def _tags(trial: TrialRecord) -> dict[str, str]:
     """Conditions of metrics, how each stage came to its result, and the training's lineage."""
-    texts = {key: value for key, value in trial.metrics.items() if isinstance(value, str)}
+    _, texts = measured_and_constant(trial.metrics)
     texts |= {f"ncsn.stage.{name}": status for name, status in trial.stages.items()}
     own = {
         "ncsn.origin": trial.origin,
@@ -190,7 +191,7 @@ def _tags(trial: TrialRecord) -> dict[str, str]:
 def _metrics(trial: TrialRecord) -> list[Metric]:
     """Everything bears the trial's own time, so that sending it twice is the same as once."""
     at = _milliseconds(trial.finished or trial.started) or 0
-    numbers = {key: value for key, value in trial.metrics.items() if not isinstance(value, str)}
+    numbers, _ = measured_and_constant(trial.metrics)
     numbers |= {f"seconds/{name}": value for name, value in trial.seconds.items()}
     points = [Metric(key, float(value), at, 0) for key, value in numbers.items()]
     return [*points, *_curve(trial, at)] if trial.state != "running" else points
