@@ -1,8 +1,9 @@
 """One finished run, as a comparison reads it: the same whether MLflow, DVC or a study has it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,3 +52,8 @@ class RunRecord:
             if key in self.metrics:
                 return f"{self.metrics[key]:.10g}"
         return None
+
+
+def as_text(value: Any) -> str:
+    """Returns a param as MLflow shows it: text as it is, all else as JSON (null, true, 2e-05)."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -5,6 +5,7 @@ configuration that is run again finds the run it had.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def present_run(store: Store, key: str, data_summary: str | Path, seconds: float
         data_summary: what `prepare` left.
         seconds: as in `find_or_create_run`.
     """
-    name = os.environ.get("DVC_EXP_NAME") or f"{_data(data_summary)['name']}-{key[:8]}"
+    name = os.environ.get("DVC_EXP_NAME") or _first_name(_data(data_summary), key)
     return find_or_create_run(store, key, name, seconds)
 
 
@@ -71,16 +72,21 @@ def publish_configuration(
             network = _network(paths, params, results) if track.log_model and trained else None
             model_id = publish_model(store, run_id, network) if network else None
             publish_results(store.client, run_id, results, logged, model_id)
-            _describe(store, run, results)
+            _describe(store, run, results, key)
             store.client.set_tag(run_id, MIRROR_TAG, mirror)
             set_status(store.client, run_id, FINISHED, seconds)
     return run_record(store.experiment_id, run_id, key)
 
 
-def _describe(store: Store, run: Run, results: Results) -> None:
+def _first_name(data: Mapping[str, Any], key: str) -> str:
+    return f"{data['name']}-{key[:8]}"
+
+
+def _describe(store: Store, run: Run, results: Results, key: str) -> None:
     name = run_name(results.params, results.metrics, os.environ.get("DVC_EXP_NAME", ""))
     text = description(results.params, results.metrics, run.data.tags)
-    describe(store.client, run.info.run_id, name, text)
+    first = _first_name(results.data, key)
+    describe(store.client, run.info.run_id, name, text, first)
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:

@@ -19,6 +19,7 @@ from PIL import Image
 from ncsn.base.dotted import flattened
 from ncsn.base.image_grid import image_grid
 from ncsn.base.metric_names import COUNTS
+from ncsn.base.run_record import as_text
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
 
@@ -100,11 +101,6 @@ def dotted(params: Mapping[str, Any]) -> dict[str, str]:
     return {key: as_text(value) for key, value in flattened(params).items()}
 
 
-def as_text(value: Any) -> str:
-    """Returns a param as MLflow shows it."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def sample_grid(images: np.ndarray) -> np.ndarray:
     """Returns a picture of the first 100 images, ten per row, white where there are fewer.
 
@@ -170,4 +166,4 @@ def _publish_grid(
         Image.fromarray(sample_grid(results.samples)).save(path)
         if path.name not in present:
             client.log_artifact(run_id, str(path))
-        publish_image(client, run_id, SAMPLES, results.step, path, logged)
+        publish_image(client, run_id, SAMPLES, 0, path, logged)

@@ -49,11 +49,19 @@ def find_or_create_run(store: Store, key: str, name: str, seconds: float = 0.0) 
         return store.client.create_run(store.experiment_id, begin, tags, name)
 
 
-def describe(client: MlflowClient, run_id: str, name: str, text: str) -> None:
-    """Gives a run its name and description, unless a person has changed what was given last."""
+def describe(client: MlflowClient, run_id: str, name: str, text: str, first: str) -> None:
+    """Gives a run its name and description, unless a person has changed what was given last.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        name: its new name.
+        text: its new description, in Markdown.
+        first: what earlier versions called it.
+    """
     run = client.get_run(run_id)
     tags, digest = run.data.tags, hashlib.sha256(text.encode()).hexdigest()[:16]
-    if run.info.run_name in (tags.get(NAME_TAG), tags.get(FIRST_NAME_TAG)):
+    if run.info.run_name in (first, tags.get(NAME_TAG), tags.get(FIRST_NAME_TAG)):
         if run.info.run_name != name:
             client.update_run(run_id, name=name)
         client.set_tag(run_id, NAME_TAG, name)

@@ -19,16 +19,18 @@ from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.base.files import read_npz
 from ncsn.base.records import read_log
+from ncsn.base.run_record import as_text
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
-from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import as_text, measured_and_constant, sample_grid
+from ncsn.tracking.links import compare_link, host_of, run_link, view_link
+from ncsn.tracking.results import measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
+from ncsn.tracking.views import put_view, runs_view
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
@@ -48,12 +50,14 @@ class StudyRun(NamedTuple):
         run_id: the parent.
         name: the study's full name.
         tags: what every child says of itself too.
+        axes: params that the study moves.
     """
 
     store: Store
     run_id: str
     name: str
     tags: dict[str, str]
+    axes: tuple[str, ...] = ()
 
 
 def open_study_run(
@@ -81,7 +85,7 @@ def open_study_run(
         note = str(spec.get("purpose", ""))
         _log(store, run_id, tags={NOTE_TAG: note, STUDY_TAG: study_name})
     tags = {key: run.data.tags[key] for key in _INHERITED if key in run.data.tags}
-    return StudyRun(store, run_id, study_name, tags)
+    return StudyRun(store, run_id, study_name, tags, tuple(spec.get("space", {})))
 
 
 def publish_trial(study: StudyRun, trial: TrialRecord) -> str:
@@ -127,7 +131,7 @@ def close_study_run(
 
 
 def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = False) -> list[str]:
-    """Returns lines "what: path of MLflow's pages" for the study's charts, best runs and parent.
+    """Returns lines "what: address" for the study's charts, table, best runs and parent.
 
     Args:
         study: the parent run.
@@ -135,12 +139,19 @@ def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = Fals
         largest: whether larger values are better.
     """
     experiment = study.store.experiment_id
-    best = _best_runs(study, objective, largest)
-    charts = charts_link(experiment, children_filter(study), objective, largest)
-    lines = [f"charts of the trials: {charts}"]
+    best, host = _best_runs(study, objective, largest), host_of(study.store.uri)
+    axes = tuple(study.axes) or ("sampler.epsilon",)
+    filtered = children_filter(study)
+    view = runs_view(axes, objective, only=filtered, descending=largest, parallel_first=True)
+    retried(put_view, study.store.client, experiment, study.name, view)
+    lines = [
+        f"parallel coordinates over the axes: {host}{view_link(experiment, study.name, 'CHART')}",
+        f"table of the trials: {host}{view_link(experiment, study.name)}",
+    ]
     if len(best) > 1:
-        lines.append(f"best {len(best)} trials compared: {compare_link(experiment, best)}")
-    return [*lines, f"the study: {run_link(experiment, study.run_id)}"]
+        compared = compare_link([experiment], best)
+        lines.append(f"best {len(best)} trials compared: {host}{compared}")
+    return [*lines, f"the study: {host}{run_link(experiment, study.run_id)}"]
 
 
 def children_filter(study: StudyRun) -> str:
