@@ -24,7 +24,7 @@ from ncsn.tracking.links import run_record
 from ncsn.tracking.model import Network, publish_model
 from ncsn.tracking.naming import description, run_name
 from ncsn.tracking.results import Results, publish_results
-from ncsn.tracking.run import FINISHED, describe, find_or_create_run, set_status
+from ncsn.tracking.run import FINISHED, NOTE_TAG, describe, find_or_create_run, set_status
 from ncsn.tracking.store import Store, open_store, store_errors, store_lock
 
 _MODEL_SECTIONS = ("noise", "model", "train")
@@ -136,4 +136,13 @@ def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Ne
     sections = {name: params[name] for name in _MODEL_SECTIONS}
     if params["noise"]["training"] == "continuous":  # the ladder is not the network's
         sections["noise"] = {name: params["noise"][name] for name in _CONTINUOUS}
-    return Network(Path(paths.checkpoint), (channels, height, width), sections, results.step)
+    train, name = results.data["train"], params["model"]["name"]
+    text = (
+        f"Score network `{name}` of {results.data['name']}: {train['count']:,} images of "
+        f"{height} x {width} x {channels}, {results.step:,} training steps, averaged weights. "
+        "Inputs are noisy images `x` and the index `level` of their noise, 0 the noisiest; the "
+        "output is the score."
+    )
+    tags = {NOTE_TAG: text, "data": results.data["name"], "data.train_sha256": train["sha256"]}
+    shape = (channels, height, width)
+    return Network(Path(paths.checkpoint), shape, sections, results.step, tags)

@@ -120,16 +120,26 @@ def named_runs(store: ReadStore, name: str, trials: int) -> list[RunRecord]:
     Raises:
         UserError: several runs begin like this.
     """
+    found = find_named(store, name)
     with store_errors(store.uri):
-        everything = list(_all_runs(store))
-        exact = [run for run in everything if name in (run.info.run_id, run.info.run_name)]
-        begun = [run for run in everything if _begins(run, name)]
-        found = exact or begun
-        if len(found) > 1:
-            raise UserError(f"{name!r}: several runs are called so: {_listed(found)}; give an id")
         if found and PARENT_TAG not in found[0].data.tags and STUDY_TAG in found[0].data.tags:
             return _best_trials(store, found[0], trials)
         return [run_record_of(store, run) for run in found]
+
+
+def find_named(store: ReadStore, name: str) -> list[Run]:
+    """Returns the run whose name or id this is, or begins like this, in a list of at most one.
+
+    Raises:
+        UserError: several runs begin like this.
+    """
+    with store_errors(store.uri):
+        everything = list(_all_runs(store))
+    found = [run for run in everything if name in (run.info.run_id, run.info.run_name)]
+    found = found or [run for run in everything if _begins(run, name)]
+    if len(found) > 1:
+        raise UserError(f"{name!r}: several runs are called so: {_listed(found)}; give an id")
+    return found
 
 
 def known_names(store: ReadStore) -> list[str]:

@@ -14,6 +14,7 @@ from ncsn.report.grids import GAP_PX, LABEL, transparent_grid
 NUM_POSITIONS = 16  # samples of each run
 _CELL_PX, _LEFT_PX = 56, 34
 _LOG_FROM_RATIO = 20
+Line = tuple[tuple[int, float], ...]  # a curve as a key
 _TITLES = {"train/loss": "training, as logged", "val/loss": "held-out images"}
 
 
@@ -60,11 +61,9 @@ def plot_curves(runs: Sequence[RunRecord]) -> Figure:
     return figure
 
 
-def _by_curve(
-    runs: Sequence[RunRecord], key: str
-) -> dict[tuple[tuple[int, float], ...], list[str]]:
+def _by_curve(runs: Sequence[RunRecord], key: str) -> dict[Line, list[str]]:
     """Names of the runs by their curve: those that share a training share a line."""
-    found: dict[tuple[tuple[int, float], ...], list[str]] = {}
+    found: dict[Line, list[str]] = {}
     for name, run in zip(letters(len(runs)), runs, strict=True):
         curve = tuple((step, value) for step, value in run.curves.get(key, ()))
         found.setdefault(curve, []).append(name)

@@ -47,9 +47,8 @@ def findings(runs: Sequence[RunRecord]) -> list[str]:
                 lines.append(_finding(found, measure, letters(len(runs))))
         if unjudged:
             names = ", ".join(letters(len(runs))[place] for place in group.members)
-            lines.append(
-                f"Not judged between {names}, for want of an error: {', '.join(unjudged)}"
-            )
+            which = ", ".join(unjudged)
+            lines.append(f"Not judged between {names}, for want of an error: {which}")
     return lines
 
 
