@@ -25,14 +25,14 @@ _COLUMNS = (
     *("metrics.`eval/fid`", "metrics.`eval/fid_stderr`", "params.`sampler.epsilon`"),
     *("params.`sampler.steps_per_level`", "params.`noise.num_levels`", "params.`noise.sigma_max`"),
     *("params.`noise.sigma_min`", "metrics.`sample/network_evaluations_per_image`"),
-    "attributes.`Dataset`",
 )
+_NAME = "attributes.`Run Name`"
 _QUALITY = (keys.FID, keys.KID_MEAN, keys.PRECISION, keys.RECALL, keys.PIXEL_FRECHET)
 _BESIDE = ("oracle/fid", keys.matched(keys.FID))
 _AXES = ("sampler.epsilon", "sampler.steps_per_level", "noise.num_levels", "noise.sigma_max")
 _FORM: dict[str, Any] = {
     **{"startTime": "ALL", "lifecycleFilter": "Active", "modelVersionFilter": "All Runs"},
-    **{"datasetsFilter": [], "columnOrder": [], "columnWidths": {}, "runsExpanded": {}},
+    **{"datasetsFilter": [], "columnWidths": {_NAME: 330}, "runsExpanded": {}},
     **{"runsPinned": [], "runsHidden": [], "runsVisibilityMap": {}, "viewMaximized": False},
     **{"runsHiddenMode": "FIRST_20_RUNS", "runListHidden": False, "groupBy": None},
     **{"groupsExpanded": {}, "isAccordionReordered": True, "hideEmptyCharts": True},
@@ -71,7 +71,7 @@ def runs_view(
     parallel = _chart("PARALLEL", "axes", 0, selectedParams=list(axes), showAllRuns=True)
     parallel |= {"selectedMetrics": [objective], "displayName": f"{objective} over the axes"}
     sections = {
-        "Samples": [_chart("IMAGE", "samples", 0, imageKeys=[SAMPLES], showRunParams=True)],
+        "Samples": [_chart("IMAGE", "samples", 0, imageKeys=[SAMPLES], showRunParams=False)],
         "Quality": [_bar("quality", i, key) for i, key in enumerate((*_QUALITY, *_BESIDE))],
         "Schedule": [parallel],
         "Training": _training_charts(),
@@ -88,6 +88,7 @@ def runs_view(
         "orderByKey": f"metrics.`{objective}`",
         "orderByAsc": not descending,
         "selectedColumns": [*_COLUMNS, *columns],
+        "columnOrder": [_NAME, *_COLUMNS, *columns],  # a width needs an order
         "compareRunCharts": charts,
         "compareRunSections": [_section(name) for name in order]
         + [_section(name, shown=False) for name in (*_NOT_SHOWN_ALONE, "train", "val", "Images")]

@@ -56,7 +56,8 @@ def plot_curves(runs: Sequence[RunRecord]) -> Figure:
             axes.set_yscale("log")
         axes.set_title(_TITLES[key])
         axes.set_xlabel("training step")
-        axes.legend(fontsize=8)
+        if np.isfinite(lowest):
+            axes.legend(fontsize=8)
     panels[0].set_ylabel("loss per image (sum over pixels)")
     return figure
 
