@@ -5,7 +5,9 @@ its study and trial number, every time stamp is the trial's own, and what a run 
 twice. The driver opens the study first, which creates the store under its lock.
 """
 
+import base64
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -25,8 +27,8 @@ from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
-from ncsn.tracking.links import compare_link, host_of, run_link, view_link
-from ncsn.tracking.results import measured_and_constant, sample_grid
+from ncsn.tracking.links import artifact_link, compare_link, host_of, run_link, view_link
+from ncsn.tracking.results import REPORT, measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
@@ -74,8 +76,7 @@ def open_study_run(
     Raises:
         UserError: the store cannot be opened.
     """
-    sweeps = track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
-    store = open_store(sweeps, root)
+    store = open_store(_of_sweeps(track), root)
     run = retried(find_or_create_run, store, f"study {study_name}", study_name)
     run_id = str(run.info.run_id)
     if run.info.status != STATUS["running"]:
@@ -126,8 +127,46 @@ def close_study_run(
     points = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
     _log(study.store, study.run_id, points)
     for path in files:
-        retried(study.store.client.log_artifact, study.run_id, str(path), "report")
+        retried(study.store.client.log_artifact, study.run_id, str(path), REPORT)
     retried(study.store.client.set_terminated, study.run_id, status)
+
+
+def publish_study_page(track: TrackParams, name: str, page: Path, root: str | Path = ".") -> str:
+    """Puts the page of a study under its parent run; returns the page's address, "" without one.
+
+    Args:
+        track: where the store is.
+        name: full name of the study.
+        page: its index.html; pictures beside it are written into the copy.
+        root: folder from which a relative store is taken.
+    """
+    store = open_store(
+        track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"}), root
+    )
+    found = find_run(store.client, store.experiment_id, f"study {name}")
+    if found is None:
+        return ""
+    run_id = str(found.info.run_id)
+    retried(store.client.log_text, run_id, _self_contained(page), f"{REPORT}/{page.name}")
+    link = artifact_link(store.experiment_id, run_id, f"{REPORT}/{page.name}")
+    return host_of(store.uri) + link
+
+
+def _of_sweeps(track: TrackParams) -> TrackParams:
+    """The same store with the experiment of the studies."""
+    return track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
+
+
+def _self_contained(page: Path) -> str:
+    """The page with its pictures inside: MLflow shows one file, without what lies beside it."""
+
+    def embedded(match: re.Match[str]) -> str:
+        picture = page.with_name(match[1])
+        if not picture.exists():
+            return match[0]
+        return f'src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"'
+
+    return re.sub(r'src="(\w+\.png)"', embedded, page.read_text(encoding="utf-8"))
 
 
 def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = False) -> list[str]:

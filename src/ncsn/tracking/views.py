@@ -30,6 +30,7 @@ _NAME = "attributes.`Run Name`"
 _QUALITY = (keys.FID, keys.KID_MEAN, keys.PRECISION, keys.RECALL, keys.PIXEL_FRECHET)
 _BESIDE = ("oracle/fid", keys.matched(keys.FID))
 _AXES = ("sampler.epsilon", "sampler.steps_per_level", "noise.num_levels", "noise.sigma_max")
+_SIZES = {"Samples": (1, 620), "Schedule": (1, 420)}  # charts in a row, pixels
 _FORM: dict[str, Any] = {
     **{"startTime": "ALL", "lifecycleFilter": "Active", "modelVersionFilter": "All Runs"},
     **{"datasetsFilter": [], "columnWidths": {_NAME: 330}, "runsExpanded": {}},
@@ -120,5 +121,7 @@ def _chart(kind: str, place: str, number: int, **form: Any) -> dict[str, Any]:
 
 
 def _section(name: str, *, shown: bool = True) -> dict[str, Any]:
+    columns, height = _SIZES.get(name, (3, 300))
     form = {"uuid": f"ncsn-{name}", "name": name, "display": shown}
+    form |= {"columns": columns, "cardHeight": height}
     return form | {"isReordered": True, "deleted": False, "isGenerated": False}
