@@ -15,7 +15,6 @@ from ncsn.tracking.comparing import comparison_store
 from ncsn.tracking.configuration import publish_configuration
 from ncsn.tracking.reading import (
     Wanted,
-    grid_cells,
     named_runs,
     read_store,
     wanted_runs,
@@ -23,6 +22,7 @@ from ncsn.tracking.reading import (
 from ncsn.tracking.registry import set_champion
 from ncsn.tracking.results import sample_grid
 from ncsn.tracking.run import find_or_create_run
+from ncsn.tracking.run_images import grid_cells
 from ncsn.tracking.store import open_store
 from ncsn.tracking.views import put_view, runs_view
 

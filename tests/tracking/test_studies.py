@@ -18,12 +18,11 @@ from ncsn.config.params import TrackParams
 from ncsn.tracking import retry, studies
 from ncsn.tracking.studies import (
     StudyRun,
-    children_filter,
     close_study_run,
     open_study_run,
     publish_trial,
-    study_links,
 )
+from ncsn.tracking.study_pages import children_filter, study_links
 
 TRACK = TrackParams(uri="sqlite:///mlflow.db", artifact_root="art", experiment="e", log_model=True)
 SPEC = {"purpose": "What epsilon does to FID.", "objectives": {"eval/fid": "minimize"}}

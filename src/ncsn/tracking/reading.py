@@ -1,33 +1,25 @@
 """Runs of any MLflow store, read and nothing made: neither a store nor an experiment."""
 
-import contextlib
-import io
-import json
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from PIL import Image
 
 from ncsn.base.errors import UserError
 from ncsn.base.metric_names import FID
 from ncsn.base.run_record import CURVES, RunRecord
 from ncsn.config.params import TrackParams
 from ncsn.tracking.place import store_uri
-from ncsn.tracking.results import GRID_COLUMNS, SAMPLE_GRID
 from ncsn.tracking.run import FINISHED
+from ncsn.tracking.run_images import run_images
 from ncsn.tracking.store import connected, require_store, store_errors
 from ncsn.tracking.studies import PARENT_TAG, STUDY_TAG, SWEEPS
 
 LEAST_ID = 4  # characters of an id that may stand for it
 _MOST = 5000  # runs that are looked at by name
-_WHITE = 255
 
 
 class Wanted(NamedTuple):
@@ -160,7 +152,7 @@ def run_record_of(store: ReadStore, run: Run) -> RunRecord:
         metrics=dict(data.metrics),
         texts={key: str(value) for key, value in data.tags.items()},
         curves={key: _history(store, run, key) for key in CURVES if key in data.metrics},
-        samples=_samples(store, run),
+        samples=run_images(store.client, run),
         run_id=str(info.run_id),
         experiment_id=str(info.experiment_id),
         when=when,
@@ -235,56 +227,3 @@ def _best_trials(store: ReadStore, parent: Run, count: int) -> list[RunRecord]:
 def _history(store: ReadStore, run: Run, key: str) -> list[tuple[int, float]]:
     points = store.client.get_metric_history(run.info.run_id, key)
     return sorted({point.step: float(point.value) for point in points}.items())
-
-
-def _samples(store: ReadStore, run: Run) -> np.ndarray | None:
-    """The cells of the sample grid, or of the picture that a trial has in its place."""
-    path = _grid_path(store, run)
-    if path is None:
-        return None
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            local = store.client.download_artifacts(run.info.run_id, path, folder)
-            content = Path(local).read_bytes()
-        picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    except (MlflowException, OSError):  # an artifact that was moved away is no reason to stop
-        return None
-    return grid_cells(picture, _aspect(run))
-
-
-def _aspect(run: Run) -> float:
-    """Height over width of the run's images; 1 where its data set is not logged."""
-    for entry in run.inputs.dataset_inputs if run.inputs else []:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            height, width, _ = json.loads(entry.dataset.schema)["image_shape"]
-            return float(height / width)
-    return 1.0
-
-
-def _grid_path(store: ReadStore, run: Run) -> str | None:
-    names = [entry.path for entry in store.client.list_artifacts(run.info.run_id)]
-    if SAMPLE_GRID in names:
-        return SAMPLE_GRID
-    images = store.client.list_artifacts(run.info.run_id, "images") if "images" in names else []
-    drawn = [e.path for e in images if "samples" in e.path and e.path.endswith(".png")]
-    return max(drawn, default=None)
-
-
-def grid_cells(picture: np.ndarray, aspect: float = 1.0) -> np.ndarray:
-    """Returns the images of a `results.sample_grid`, without the empty places at its end.
-
-    Args:
-        picture: uint8, shape (height, width, 3).
-        aspect: height of an image over its width.
-
-    Returns:
-        Enlarged images, uint8, shape (N, H, W, 3).
-    """
-    width = picture.shape[1] // GRID_COLUMNS
-    height = round(width * aspect)
-    rows = picture.shape[0] // height
-    whole = picture[: rows * height, : GRID_COLUMNS * width]
-    cells = whole.reshape(rows, height, GRID_COLUMNS, width, 3).swapaxes(1, 2)
-    images = cells.reshape(-1, height, width, 3)
-    filled = np.flatnonzero((images != _WHITE).any(axis=(1, 2, 3)))
-    return images[: filled[-1] + 1] if len(filled) else images[:0]

@@ -5,9 +5,7 @@ its study and trial number, every time stamp is the trial's own, and what a run 
 twice. The driver opens the study first, which creates the store under its lock.
 """
 
-import base64
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +15,6 @@ from typing import Any, NamedTuple
 from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
-from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.base.files import read_npz
 from ncsn.base.records import read_log
@@ -27,16 +24,13 @@ from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
-from ncsn.tracking.links import artifact_link, compare_link, host_of, run_link, view_link
 from ncsn.tracking.results import REPORT, measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
-from ncsn.tracking.views import put_view, runs_view
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
-NUM_COMPARED = 10  # MLflow's compare page is slow with more
 _CURVES = (training_names.TRAIN_LOSS, training_names.VAL_LOSS)
 PARENT_TAG = "mlflow.parentRunId"
 SWEEPS = "-sweeps"  # behind the name of the experiment of the runs
@@ -76,7 +70,7 @@ def open_study_run(
     Raises:
         UserError: the store cannot be opened.
     """
-    store = open_store(_of_sweeps(track), root)
+    store = open_store(of_sweeps(track), root)
     run = retried(find_or_create_run, store, f"study {study_name}", study_name)
     run_id = str(run.info.run_id)
     if run.info.status != STATUS["running"]:
@@ -131,80 +125,9 @@ def close_study_run(
     retried(study.store.client.set_terminated, study.run_id, status)
 
 
-def publish_study_page(track: TrackParams, name: str, page: Path, root: str | Path = ".") -> str:
-    """Puts the page of a study under its parent run; returns the page's address, "" without one.
-
-    Args:
-        track: where the store is.
-        name: full name of the study.
-        page: its index.html; pictures beside it are written into the copy.
-        root: folder from which a relative store is taken.
-    """
-    store = open_store(
-        track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"}), root
-    )
-    found = find_run(store.client, store.experiment_id, f"study {name}")
-    if found is None:
-        return ""
-    run_id = str(found.info.run_id)
-    retried(store.client.log_text, run_id, _self_contained(page), f"{REPORT}/{page.name}")
-    link = artifact_link(store.experiment_id, run_id, f"{REPORT}/{page.name}")
-    return host_of(store.uri) + link
-
-
-def _of_sweeps(track: TrackParams) -> TrackParams:
-    """The same store with the experiment of the studies."""
+def of_sweeps(track: TrackParams) -> TrackParams:
+    """Returns the same store with the experiment of the studies."""
     return track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
-
-
-def _self_contained(page: Path) -> str:
-    """The page with its pictures inside: MLflow shows one file, without what lies beside it."""
-
-    def embedded(match: re.Match[str]) -> str:
-        picture = page.with_name(match[1])
-        if not picture.exists():
-            return match[0]
-        return f'src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"'
-
-    return re.sub(r'src="(\w+\.png)"', embedded, page.read_text(encoding="utf-8"))
-
-
-def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = False) -> list[str]:
-    """Returns lines "what: address" for the study's charts, table, best runs and parent.
-
-    Args:
-        study: the parent run.
-        objective: metric by which runs are ordered.
-        largest: whether larger values are better.
-    """
-    experiment = study.store.experiment_id
-    best, host = _best_runs(study, objective, largest), host_of(study.store.uri)
-    axes = tuple(study.axes) or ("sampler.epsilon",)
-    filtered = children_filter(study)
-    view = runs_view(axes, objective, only=filtered, descending=largest, parallel_first=True)
-    retried(put_view, study.store.client, experiment, study.name, view)
-    lines = [
-        f"parallel coordinates over the axes: {host}{view_link(experiment, study.name, 'CHART')}",
-        f"table of the trials: {host}{view_link(experiment, study.name)}",
-    ]
-    if len(best) > 1:
-        compared = compare_link([experiment], best)
-        lines.append(f"best {len(best)} trials compared: {host}{compared}")
-    return [*lines, f"the study: {host}{run_link(experiment, study.run_id)}"]
-
-
-def children_filter(study: StudyRun) -> str:
-    """Returns MLflow's filter for the trials of a study."""
-    return f"tags.`{PARENT_TAG}` = '{study.run_id}'"
-
-
-def _best_runs(study: StudyRun, objective: str, largest: bool) -> list[str]:
-    order = f"metrics.`{objective}` {'DESC' if largest else 'ASC'}"
-    wanted = f"{children_filter(study)} and attributes.status = '{STATUS['complete']}'"
-    found = study.store.client.search_runs(
-        [study.store.experiment_id], wanted, max_results=NUM_COMPARED, order_by=[order]
-    )
-    return [str(run.info.run_id) for run in found if objective in run.data.metrics]
 
 
 def _child(study: StudyRun, trial: TrialRecord) -> Run:

@@ -60,7 +60,7 @@ class TrackedStudy:
         """Returns lines with the study's pages in MLflow; `largest` values may be the best."""
         if self.run is None:
             return []
-        from ncsn.tracking.studies import study_links
+        from ncsn.tracking.study_pages import study_links
 
         return _guarded(lambda: study_links(self.run, objective, largest)) or []
 
@@ -70,7 +70,7 @@ def publish_page(track: TrackParams, name: str, page: Path, root: Path) -> str:
     database = database_path(store_uri(track, root))
     if database is not None and not database.exists():
         return ""
-    from ncsn.tracking.studies import publish_study_page
+    from ncsn.tracking.study_pages import publish_study_page
 
     return _guarded(lambda: publish_study_page(track, name, page, root)) or ""
 
