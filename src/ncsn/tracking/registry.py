@@ -52,11 +52,12 @@ def set_champion(track: TrackParams, run: str, root: str | Path = ".") -> Champi
     if not found:
         hint = nearest(run, known_names(store))
         raise UserError(f"{run!r}: no such run in the store.{hint}")
-    model_id, data = _model_of(found[0]), found[0].data.params.get("data.name", "data")
-    name = f"ncsn-{data}"
     with store_errors(store.uri), store_lock(store.uri, "registry"):
+        whole = store.client.get_run(found[0].info.run_id)  # a search leaves out its models
+        model_id, data = _model_of(whole), whole.data.params.get("data.name", "data")
+        name = f"ncsn-{data}"
         _ensure(store.client, name, data)
-        version = _version(store.client, name, found[0], model_id)
+        version = _version(store.client, name, whole, model_id)
         was = _present(store.client, name)
         store.client.set_registered_model_alias(name, CHAMPION, version.version)
     link = f"{host_of(store.uri)}/#/models/{name}/versions/{version.version}"
