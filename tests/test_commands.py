@@ -1,4 +1,4 @@
-"""The command lines beside the pipeline: preset, advise, ui; right and wrong arguments."""
+"""The command lines beside the pipeline: preset, advise, ui, compare; their arguments."""
 
 import json
 import runpy
@@ -13,7 +13,7 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.config.preset import preset_names
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("preset", "advise", "ui")
+COMMANDS = ("preset", "advise", "ui", "compare")
 
 
 class Ended(NamedTuple):
@@ -78,7 +78,10 @@ def test_an_argument_that_does_not_exist_changes_nothing(project, command, name)
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.parametrize(("name", "words"), [("preset", ["mnist"]), ("advise", []), ("ui", [])])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("preset", ["mnist"]), ("advise", []), ("ui", []), ("compare", []), ("champion", ["x"])],
+)
 def test_outside_of_a_project(tmp_path, monkeypatch, command, name, words):
     monkeypatch.chdir(tmp_path)
     ended = command(name, *words)
@@ -146,3 +149,18 @@ def test_pages_need_a_store(project, command, monkeypatch):
     ended = command("ui")
     assert (ended.status, ended.out) == (2, "")
     assert "make repro" in ended.error and ended.error.count("\n") == 1
+
+
+def test_a_comparison_needs_runs_that_are_there(project, command, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for words, told in (
+        (["no-such-run"], "'no-such-run': neither a run, a study, nor a revision"),
+        ([], "does not exist yet; `make repro` makes it"),
+        (["a", "--last", "2"], "give names, or a filter"),
+        (["--since", "soon"], "must be a date"),
+        (["--last", "0"], "must be a whole number from 1"),
+    ):
+        ended = command("compare", *words)
+        assert (ended.status, ended.out) == (2, ""), words
+        assert told in ended.error.splitlines()[-1]
+    assert not (project / "mlflow.db").exists() and not (project / "reports").exists()

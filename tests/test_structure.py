@@ -36,7 +36,8 @@ ORDER = (
     {"doctor"},
 )
 # What must never be: maths knows numbers alone, and each large library has its one place.
-MATHS_IMPORTS = {"torch", "math", "collections", "functools", "typing", "dataclasses"}
+MATHS_IMPORTS = {"torch", "math", "statistics", "scipy"}
+MATHS_IMPORTS |= {"collections", "functools", "typing", "dataclasses"}
 MATHS_OURS = ("ncsn.maths", "ncsn.base.rng")
 PLACES = {
     "mlflow": ("tracking/",),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ncsn.base.trial_record import TrialRecord
+from ncsn.maths.told_apart import LEVEL
 from ncsn.sweep.results.conclusions import conclusions, verdict_values
-from ncsn.sweep.results.told_apart import LEVEL
 from ncsn.sweep.search.read import StudyData
 
 FID, EVALUATIONS = "eval/fid", "sample/network_evaluations_per_image"

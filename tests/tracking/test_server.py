@@ -34,6 +34,7 @@ def test_links_open_the_runs_in_the_mode_that_shows_them(project: Path) -> None:
     for key in ("a", "b"):
         find_or_create_run(store, key, key)
     links = addresses(track)
-    assert len(links) == 6
+    assert len(links) == 7
+    assert "viewStateShareKey=ncsn" in links["table of all runs"]
     assert "/artifacts/samples.png" in links["its samples"]
     assert all("workflowType=machine_learning" in link for link in links.values())

@@ -1,8 +1,11 @@
 """A study's parent run and its children: states, lineage, repetition, many writers, links."""
 
+import base64
 import dataclasses
+import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,15 +18,15 @@ from ncsn.config.params import TrackParams
 from ncsn.tracking import retry, studies
 from ncsn.tracking.studies import (
     StudyRun,
-    children_filter,
     close_study_run,
     open_study_run,
     publish_trial,
-    study_links,
 )
+from ncsn.tracking.study_pages import children_filter, study_links
 
 TRACK = TrackParams(uri="sqlite:///mlflow.db", artifact_root="art", experiment="e", log_model=True)
 SPEC = {"purpose": "What epsilon does to FID.", "objectives": {"eval/fid": "minimize"}}
+SPEC["space"] = {"sampler.epsilon": {"type": "float"}}
 
 
 @pytest.fixture
@@ -48,6 +51,13 @@ def trial(project: Path) -> TrialRecord:
         samples=project / "artifacts/sample/samples.npz",
         train_log=project / "artifacts/train/train_log.jsonl",
     )
+
+
+def stored_view(study: StudyRun) -> dict:
+    """The view that MLflow opens by the study's name, read as its pages read it."""
+    tags = study.store.client.get_experiment(study.store.experiment_id).tags
+    packed = tags[f"mlflow.sharedViewState.{study.name}"].removeprefix("deflate;")
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 def children(study: StudyRun) -> list:
@@ -126,11 +136,18 @@ def test_links_open_the_trials_of_this_study_best_first(study: StudyRun) -> None
         for i, fid in enumerate([5.0, 1.0, 3.0])
     ]
     publish_trial(study, TrialRecord(3, "failed", reason="x"))
-    charts, compared, parent = study_links(study)
-    assert "compareRunsMode=CHART" in charts and study.run_id in charts
+    charts, table, compared, parent = study_links(study)
+    assert "compareRunsMode=CHART" in charts and "compareRunsMode=TABLE" in table
+    assert all("http://127.0.0.1:5000/#/" in line for line in (charts, table, compared, parent))
+    assert len(charts) < 200 and "viewStateShareKey=epsilon-digits" in charts
+    view = stored_view(study)
+    assert study.run_id in view["searchFilter"] and view["orderByAsc"]
+    parallel = view["compareRunCharts"][0]
+    assert (parallel["type"], parallel["selectedParams"]) == ("PARALLEL", ["sampler.epsilon"])
     assert [compared.find(ids[i]) for i in (1, 2, 0)] == sorted(compared.find(i) for i in ids)
     assert study.run_id in parent
-    assert "orderByAsc=false" in study_links(study, "eval/precision", largest=True)[0]
+    study_links(study, "eval/precision", largest=True)
+    assert not stored_view(study)["orderByAsc"]
 
 
 def test_many_writers_lose_nothing(study: StudyRun) -> None:

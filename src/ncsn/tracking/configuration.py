@@ -5,6 +5,7 @@ configuration that is run again finds the run it had.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,26 @@ from ncsn.tracking.curve import publish_training
 from ncsn.tracking.key import MIRROR_TAG, mirror_key, present_key
 from ncsn.tracking.links import run_record
 from ncsn.tracking.model import Network, publish_model
+from ncsn.tracking.naming import description, run_name
 from ncsn.tracking.results import Results, publish_results
-from ncsn.tracking.run import FINISHED, find_or_create_run, set_status
+from ncsn.tracking.run import FINISHED, NOTE_TAG, describe, find_or_create_run, set_status
 from ncsn.tracking.store import Store, open_store, store_errors, store_lock
 
 _MODEL_SECTIONS = ("noise", "model", "train")
 _CONTINUOUS = ("training", "range_max", "range_min")
 
 
-def present_run(store: Store, key: str, data_summary: str | Path) -> Run:
-    """Returns the run of `key`, named by DVC's experiment, or by data set and key."""
-    name = os.environ.get("DVC_EXP_NAME") or f"{_data(data_summary)['name']}-{key[:8]}"
-    return find_or_create_run(store, key, name)
+def present_run(store: Store, key: str, data_summary: str | Path, seconds: float = 0.0) -> Run:
+    """Returns the run of `key`; `publish_configuration` gives it a name that says more.
+
+    Args:
+        store: where it is looked for.
+        key: of the configuration.
+        data_summary: what `prepare` left.
+        seconds: as in `find_or_create_run`.
+    """
+    name = os.environ.get("DVC_EXP_NAME") or _first_name(_data(data_summary), key)
+    return find_or_create_run(store, key, name, seconds)
 
 
 def publish_configuration(
@@ -54,17 +63,30 @@ def publish_configuration(
     key, mirror = present_key(paths.data_summary), mirror_key(paths, track)
     trained = params["model"]["name"] != "oracle"  # the exact score is only the data once more
     store = open_store(track)
+    results, seconds = _results(paths, params), sum(_durations(paths).values())
     with store_errors(store.uri):
-        run_id = str(present_run(store, key, paths.data_summary).info.run_id)
-        results = _results(paths, params)
+        run = present_run(store, key, paths.data_summary, seconds)
+        run_id = str(run.info.run_id)
         with store_lock(store.uri, key):
             logged = publish_training(store.client, run_id, [paths.train_log], paths.previews)
             network = _network(paths, params, results) if track.log_model and trained else None
             model_id = publish_model(store, run_id, network) if network else None
             publish_results(store.client, run_id, results, logged, model_id)
+            _describe(store, run, results, key)
             store.client.set_tag(run_id, MIRROR_TAG, mirror)
-            set_status(store.client, run_id, FINISHED)
+            set_status(store.client, run_id, FINISHED, seconds)
     return run_record(store.experiment_id, run_id, key)
+
+
+def _first_name(data: Mapping[str, Any], key: str) -> str:
+    return f"{data['name']}-{key[:8]}"
+
+
+def _describe(store: Store, run: Run, results: Results, key: str) -> None:
+    name = run_name(results.params, results.metrics, os.environ.get("DVC_EXP_NAME", ""))
+    text = description(results.params, results.metrics, run.data.tags)
+    first = _first_name(results.data, key)
+    describe(store.client, run.info.run_id, name, text, first)
 
 
 def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
@@ -78,6 +100,7 @@ def _results(paths: PathsParams, params: dict[str, Any]) -> Results:
         samples=checked_images(read_npz(paths.samples), "arr_0", paths.samples),
         step=params["train"]["num_steps"] if params["model"]["name"] != "oracle" else 0,
         files=tuple(map(Path, ("dvc.lock", "params.yaml", paths.metrics, paths.oracle_metrics))),
+        page=Path(paths.report),
     )
 
 
@@ -113,4 +136,13 @@ def _network(paths: PathsParams, params: dict[str, Any], results: Results) -> Ne
     sections = {name: params[name] for name in _MODEL_SECTIONS}
     if params["noise"]["training"] == "continuous":  # the ladder is not the network's
         sections["noise"] = {name: params["noise"][name] for name in _CONTINUOUS}
-    return Network(Path(paths.checkpoint), (channels, height, width), sections, results.step)
+    train, name = results.data["train"], params["model"]["name"]
+    text = (
+        f"Score network `{name}` of {results.data['name']}: {train['count']:,} images of "
+        f"{height} x {width} x {channels}, {results.step:,} training steps, averaged weights. "
+        "Inputs are noisy images `x` and the index `level` of their noise, 0 the noisiest; the "
+        "output is the score."
+    )
+    tags = {NOTE_TAG: text, "data": results.data["name"], "data.train_sha256": train["sha256"]}
+    shape = (channels, height, width)
+    return Network(Path(paths.checkpoint), shape, sections, results.step, tags)

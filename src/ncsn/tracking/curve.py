@@ -16,8 +16,9 @@ from PIL import Image
 
 from ncsn.base.records import read_log
 
-PREVIEWS = "previews"
-SAMPLES = "samples"
+# MLflow sorts groups of charts by the code of their letters: a capital stands before `eval`.
+SAMPLES = "Images/samples"
+PREVIEWS = "Images/training_previews"
 _BATCH = 1000  # MLflow's limit of metrics per request
 _LOGGED_IMAGE = re.compile(r"images/([\w~.-]+)\+step\+(\d+)\+.*\+compressed\.webp")
 
@@ -32,7 +33,8 @@ def logged_steps(client: MlflowClient, run_id: str) -> Logged:
     for entry in client.list_artifacts(run_id, "images"):
         match = _LOGGED_IMAGE.fullmatch(entry.path)  # written last: its image is whole
         if match:
-            logged.setdefault(match[1], set()).add(int(match[2]))
+            key = match[1].replace("~", "/")  # what MLflow writes for a slash
+            logged.setdefault(key, set()).add(int(match[2]))
     return logged
 
 

@@ -29,7 +29,8 @@ def mirror_key(paths: PathsParams, track: TrackParams) -> str:
     """
     code = Path(FINGERPRINTS, "track.json")
     numbers = (paths.data_summary, paths.reference_summary, paths.train_log, paths.sample_summary)
-    files = [code, *map(Path, (*numbers, paths.oracle_metrics, paths.metrics))]
+    shown = (paths.oracle_metrics, paths.metrics, paths.report)
+    files = [code, *map(Path, (*numbers, *shown))]
     return contents_key([path for path in files if path.exists()], json.dumps(track.log_model))
 
 

@@ -8,31 +8,21 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from ncsn.base.metric_names import FID
+from ncsn.base.addresses import masked
 
+HOST, PORT = "127.0.0.1", 5000  # of `make ui`; the port is MLflow's own
 _MODE = "workflowType=machine_learning"
 
 
-def runs_link(experiment_id: str) -> str:
-    """The table of all runs, the smallest FID first."""
-    return f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=TABLE{_order(FID)}"
+def view_link(experiment_id: str, view: str, mode: str = "TABLE") -> str:
+    """Runs as one of our views has them, as TABLE or CHART; the view names filter and order."""
+    where = f"/#/experiments/{experiment_id}/runs?{_MODE}"
+    return f"{where}&compareRunsMode={mode}&viewStateShareKey={view}"
 
 
-def charts_link(
-    experiment_id: str, only: str = "", order_key: str = "", descending: bool = False
-) -> str:
-    """Curves, bars and images of runs, over one another.
-
-    Args:
-        experiment_id: the experiment.
-        only: MLflow's filter of runs; empty takes all.
-        order_key: metric that orders them; empty takes the newest first.
-        descending: whether the largest value comes first.
-    """
-    link = f"/#/experiments/{experiment_id}/runs?{_MODE}&compareRunsMode=CHART"
-    if only:
-        link += f"&searchFilter={quote(only, safe='')}"
-    return link + (_order(order_key, descending) if order_key else "")
+def host_of(uri: str) -> str:
+    """Where the pages of a store are: at its server, else where `make ui` serves it."""
+    return masked(uri.rstrip("/")) if uri.startswith("http") else f"http://{HOST}:{PORT}"
 
 
 def run_link(experiment_id: str, run_id: str) -> str:
@@ -56,15 +46,10 @@ def artifact_link(experiment_id: str, run_id: str, path: str) -> str:
     return f"/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{path}?{_MODE}"
 
 
-def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
+def compare_link(experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
     """Params and metrics of several runs, side by side."""
     runs, experiments = (
-        quote(json.dumps(ids, separators=(",", ":")), safe="")
-        for ids in (list(run_ids), [experiment_id])
+        quote(json.dumps(list(ids), separators=(",", ":")), safe="")
+        for ids in (run_ids, experiment_ids)
     )
     return f"/#/compare-runs?runs={runs}&experiments={experiments}&{_MODE}"
-
-
-def _order(metric: str, descending: bool = False) -> str:
-    key = quote(f"metrics.`{metric}`", safe="")
-    return f"&orderByKey={key}&orderByAsc={'false' if descending else 'true'}"

@@ -38,12 +38,14 @@ class Network(NamedTuple):
         image_shape: (C, H, W).
         params: sections of params.yaml that describe it.
         step: training step of the checkpoint.
+        tags: what it was trained on and with, for MLflow's page of the model.
     """
 
     checkpoint: Path
     image_shape: tuple[int, int, int]
     params: Mapping[str, Any]
     step: int
+    tags: Mapping[str, str]
 
 
 def publish_model(store: Store, run_id: str, network: Network) -> str:
@@ -92,7 +94,7 @@ def _create_model(store: Store, run_id: str, network: Network, sha256: str) -> L
         store.experiment_id,
         name=NAME,
         source_run_id=run_id,
-        tags={CHECKPOINT_TAG: sha256},
+        tags={CHECKPOINT_TAG: sha256, **network.tags},
         params=dotted(network.params),
         model_type="score network",
     )

@@ -18,12 +18,17 @@ from PIL import Image
 
 from ncsn.base.dotted import flattened
 from ncsn.base.image_grid import image_grid
+from ncsn.base.metric_names import COUNTS
+from ncsn.base.run_record import as_text
 from ncsn.tracking.curve import SAMPLES, Logged, publish_image
 from ncsn.tracking.key import data_sha256
 
 UNLOGGED_SECTIONS = ("track", "sweep", "report", "toy")  # they decide none of its metrics
 SAMPLE_GRID = "samples.png"
+REPORT = "report"  # folder of the page among a run's files
 GRID_COLUMNS = 10
+# Ends of the keys of what was chosen, not measured: text, since MLflow charts every number.
+CONSTANTS = (*COUNTS, "/seed", "/block_size", "/flops_per_evaluation", "/guessing_test_accuracy")
 _GRID_PX = 640
 
 
@@ -37,6 +42,7 @@ class Results(NamedTuple):
         samples: generated images, uint8, shape (N, H, W, C).
         step: training step of the network that drew them.
         files: copied into the run as they are; missing ones are left out.
+        page: the report, shown under the run's artifacts.
     """
 
     params: Mapping[str, Any]
@@ -45,6 +51,7 @@ class Results(NamedTuple):
     samples: np.ndarray
     step: int
     files: tuple[Path, ...]
+    page: Path
 
 
 def publish_results(
@@ -64,17 +71,20 @@ def publish_results(
         model_id: logged model that the metrics also describe, None for no model.
     """
     run = client.get_run(run_id)
-    params, tags = _texts(results.params, results.metrics)
+    params = dotted({k: v for k, v in results.params.items() if k not in UNLOGGED_SECTIONS})
+    numbers, tags = measured_and_constant(results.metrics)
     tags |= {f"data.{split}_sha256": sha256 for split, sha256 in data_sha256(results.data).items()}
     client.log_batch(
         run_id,
-        metrics=_changed_metrics(run.data.metrics, results.metrics, model_id),
+        metrics=_changed_metrics(run.data.metrics, numbers, model_id),
         params=[Param(k, v) for k, v in params.items() if k not in run.data.params],
         tags=[RunTag(k, v) for k, v in tags.items() if k not in run.data.tags],
         synchronous=True,
     )
     if not run.inputs.dataset_inputs:
         client.log_inputs(run_id, datasets=[_dataset(results.data)])
+    if results.page.exists():  # replaced: a page shows more than the numbers that it is found by
+        client.log_artifact(run_id, str(results.page), REPORT)
     present = {entry.path for entry in client.list_artifacts(run_id)}
     for path in results.files:
         if path.exists() and path.name not in present:
@@ -89,11 +99,6 @@ def dotted(params: Mapping[str, Any]) -> dict[str, str]:
     {'sampler.name': 'annealed_langevin', 'sampler.epsilon': '2e-05'}
     """
     return {key: as_text(value) for key, value in flattened(params).items()}
-
-
-def as_text(value: Any) -> str:
-    """Returns a param as MLflow shows it."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def sample_grid(images: np.ndarray) -> np.ndarray:
@@ -112,21 +117,30 @@ def sample_grid(images: np.ndarray) -> np.ndarray:
     return image_grid(colours, GRID_COLUMNS, max(1, _GRID_PX // (GRID_COLUMNS * shown.shape[2])))
 
 
-def _texts(
-    params: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> tuple[dict[str, str], dict[str, str]]:
-    kept = {name: values for name, values in params.items() if name not in UNLOGGED_SECTIONS}
-    return dotted(kept), {key: value for key, value in metrics.items() if isinstance(value, str)}
+def measured_and_constant(
+    metrics: Mapping[str, Any],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Returns what was measured, which MLflow charts, and as text what was chosen beforehand.
+
+    >>> measured_and_constant({"eval/fid": 1.5, "sample/seed": 7.0, "eval/extractor": "x"})
+    ({'eval/fid': 1.5}, {'sample/seed': '7', 'eval/extractor': 'x'})
+    """
+    texts = {
+        key: value if isinstance(value, str) else f"{value:.10g}"
+        for key, value in metrics.items()
+        if isinstance(value, str) or key.endswith(CONSTANTS)
+    }
+    return {key: float(v) for key, v in metrics.items() if key not in texts}, texts
 
 
 def _changed_metrics(
-    logged: Mapping[str, float], metrics: Mapping[str, Any], model_id: str | None
+    logged: Mapping[str, float], metrics: Mapping[str, float], model_id: str | None
 ) -> list[Metric]:
     now = int(time.time() * 1000)
     return [
-        Metric(key, float(value), now, 0, model_id=model_id)
+        Metric(key, value, now, 0, model_id=model_id)
         for key, value in metrics.items()
-        if isinstance(value, (int, float)) and logged.get(key) != value
+        if logged.get(key) != value
     ]
 
 
@@ -152,4 +166,4 @@ def _publish_grid(
         Image.fromarray(sample_grid(results.samples)).save(path)
         if path.name not in present:
             client.log_artifact(run_id, str(path))
-        publish_image(client, run_id, SAMPLES, results.step, path, logged)
+        publish_image(client, run_id, SAMPLES, 0, path, logged)

@@ -21,21 +21,20 @@ from typing import IO
 from ncsn.base.addresses import STORAGE, masked
 from ncsn.base.errors import UserError
 from ncsn.config.params import TrackParams
-from ncsn.tracking.database import is_absent
 from ncsn.tracking.links import (
+    HOST,
+    PORT,
     artifact_link,
-    charts_link,
     compare_link,
     curves_link,
     run_link,
-    runs_link,
+    view_link,
 )
-from ncsn.tracking.place import database_path, store_uri
-from ncsn.tracking.results import SAMPLE_GRID
-from ncsn.tracking.store import open_store, require_usable, store_errors
+from ncsn.tracking.place import store_uri
+from ncsn.tracking.results import REPORT, SAMPLE_GRID
+from ncsn.tracking.store import open_store, require_store, store_errors
+from ncsn.tracking.views import RUNS_VIEW, put_view, runs_view
 
-HOST = "127.0.0.1"
-PORT = 5000  # MLflow's own; the next free one if it is taken
 _START_SEC = 60.0
 _NUM_COMPARED = 5
 _WITHHELD = ("MLFLOW_TRACKING_URI", STORAGE)  # from the server, which needs neither
@@ -60,7 +59,7 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
     if uri.startswith("http"):
         yield masked(uri.rstrip("/"))
         return
-    _require_store(uri)
+    require_store(uri)
     address = f"http://{HOST}:{free_port(port)}"
     with tempfile.TemporaryFile("w+") as output:
         server = _start(uri, address, output)
@@ -76,20 +75,22 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
 
 def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
     """Returns the pages of MLflow that are worth opening, as paths by what they show."""
-    _require_store(store_uri(track, root))
+    require_store(store_uri(track, root))
     store = open_store(track, root)
     with store_errors(store.uri):
         runs = store.client.search_runs([store.experiment_id], max_results=_NUM_COMPARED)
+        put_view(store.client, store.experiment_id, RUNS_VIEW, runs_view())
     ids = [str(run.info.run_id) for run in runs]
-    links = {"charts of all runs": charts_link(store.experiment_id)}
-    links["table of all runs"] = runs_link(store.experiment_id)
+    links = {"charts of all runs": view_link(store.experiment_id, RUNS_VIEW, "CHART")}
+    links["table of all runs"] = view_link(store.experiment_id, RUNS_VIEW)
     if ids:
         newest = (store.experiment_id, ids[0])
         links["newest run"] = run_link(*newest)
         links["its curves, and previews by step"] = curves_link(*newest)
         links["its samples"] = artifact_link(*newest, SAMPLE_GRID)
+        links["its report"] = artifact_link(*newest, f"{REPORT}/index.html")
     if len(ids) > 1:
-        links[f"newest {len(ids)} runs compared"] = compare_link(store.experiment_id, ids)
+        links[f"newest {len(ids)} runs compared"] = compare_link([store.experiment_id], ids)
     return links
 
 
@@ -101,13 +102,6 @@ def free_port(first: int) -> int:
             probe.bind((HOST, port))
             return port
     raise UserError(f"ports {first} to {first + 99} of {HOST} are all taken")
-
-
-def _require_store(uri: str) -> None:
-    database = database_path(uri)
-    if database is not None and not database.is_dir() and is_absent(database):
-        raise UserError(f"{database} does not exist yet; `make repro` makes it with the first run")
-    require_usable(uri)
 
 
 def _start(uri: str, address: str, output: IO[str]) -> subprocess.Popen[bytes]:

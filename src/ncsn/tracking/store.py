@@ -61,11 +61,12 @@ def open_store(track: TrackParams, root: str | Path = ".") -> Store:
             if is_absent(database):
                 _create_database(database)
             relocate(database, artifacts, track.experiment)
-        client = _client(uri)
+        client = connected(uri)
         return Store(client, _experiment_id(client, track, uri, artifacts), uri)
 
 
-def _client(uri: str) -> MlflowClient:
+def connected(uri: str) -> MlflowClient:
+    """Returns the client of a store and of its registry of models; asks it nothing yet."""
     try:
         return MlflowClient(uri, registry_uri=uri)
     except ImportError as error:  # the driver of a database
@@ -85,6 +86,14 @@ def require_usable(uri: str) -> None:
     fault = None if database is None else database_fault(database)
     if fault is not None:
         raise UserError(refusal(uri, fault))
+
+
+def require_store(uri: str) -> None:
+    """Refuses a store that is not there yet, or cannot be used; errors as `require_usable`."""
+    database = database_path(uri)
+    if database is not None and not database.is_dir() and is_absent(database):
+        raise UserError(f"{database} does not exist yet; `make repro` makes it with the first run")
+    require_usable(uri)
 
 
 @contextlib.contextmanager

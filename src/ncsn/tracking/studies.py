@@ -15,26 +15,25 @@ from typing import Any, NamedTuple
 from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
-from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.base.files import read_npz
 from ncsn.base.records import read_log
+from ncsn.base.run_record import as_text
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
-from ncsn.tracking.links import charts_link, compare_link, run_link
-from ncsn.tracking.results import as_text, sample_grid
+from ncsn.tracking.results import REPORT, measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
-from ncsn.tracking.run import find_or_create_run, find_run
+from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
-NUM_COMPARED = 10  # MLflow's compare page is slow with more
 _CURVES = (training_names.TRAIN_LOSS, training_names.VAL_LOSS)
-_PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+PARENT_TAG = "mlflow.parentRunId"
+SWEEPS = "-sweeps"  # behind the name of the experiment of the runs
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
 _BATCH = 1000  # MLflow's limit of metrics per request
 
@@ -47,12 +46,14 @@ class StudyRun(NamedTuple):
         run_id: the parent.
         name: the study's full name.
         tags: what every child says of itself too.
+        axes: params that the study moves.
     """
 
     store: Store
     run_id: str
     name: str
     tags: dict[str, str]
+    axes: tuple[str, ...] = ()
 
 
 def open_study_run(
@@ -69,8 +70,7 @@ def open_study_run(
     Raises:
         UserError: the store cannot be opened.
     """
-    sweeps = track.model_copy(update={"experiment": f"{track.experiment}-sweeps"})
-    store = open_store(sweeps, root)
+    store = open_store(of_sweeps(track), root)
     run = retried(find_or_create_run, store, f"study {study_name}", study_name)
     run_id = str(run.info.run_id)
     if run.info.status != STATUS["running"]:
@@ -78,9 +78,9 @@ def open_study_run(
     if run.data.tags.get(STUDY_TAG) != study_name:
         retried(store.client.log_dict, run_id, dict(spec), "study.json")
         note = str(spec.get("purpose", ""))
-        _log(store, run_id, tags={_NOTE_TAG: note, STUDY_TAG: study_name})
+        _log(store, run_id, tags={NOTE_TAG: note, STUDY_TAG: study_name})
     tags = {key: run.data.tags[key] for key in _INHERITED if key in run.data.tags}
-    return StudyRun(store, run_id, study_name, tags)
+    return StudyRun(store, run_id, study_name, tags, tuple(spec.get("space", {})))
 
 
 def publish_trial(study: StudyRun, trial: TrialRecord) -> str:
@@ -121,39 +121,13 @@ def close_study_run(
     points = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
     _log(study.store, study.run_id, points)
     for path in files:
-        retried(study.store.client.log_artifact, study.run_id, str(path), "report")
+        retried(study.store.client.log_artifact, study.run_id, str(path), REPORT)
     retried(study.store.client.set_terminated, study.run_id, status)
 
 
-def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = False) -> list[str]:
-    """Returns lines "what: path of MLflow's pages" for the study's charts, best runs and parent.
-
-    Args:
-        study: the parent run.
-        objective: metric by which runs are ordered.
-        largest: whether larger values are better.
-    """
-    experiment = study.store.experiment_id
-    best = _best_runs(study, objective, largest)
-    charts = charts_link(experiment, children_filter(study), objective, largest)
-    lines = [f"charts of the trials: {charts}"]
-    if len(best) > 1:
-        lines.append(f"best {len(best)} trials compared: {compare_link(experiment, best)}")
-    return [*lines, f"the study: {run_link(experiment, study.run_id)}"]
-
-
-def children_filter(study: StudyRun) -> str:
-    """Returns MLflow's filter for the trials of a study."""
-    return f"tags.`{_PARENT_TAG}` = '{study.run_id}'"
-
-
-def _best_runs(study: StudyRun, objective: str, largest: bool) -> list[str]:
-    order = f"metrics.`{objective}` {'DESC' if largest else 'ASC'}"
-    wanted = f"{children_filter(study)} and attributes.status = '{STATUS['complete']}'"
-    found = study.store.client.search_runs(
-        [study.store.experiment_id], wanted, max_results=NUM_COMPARED, order_by=[order]
-    )
-    return [str(run.info.run_id) for run in found if objective in run.data.metrics]
+def of_sweeps(track: TrackParams) -> TrackParams:
+    """Returns the same store with the experiment of the studies."""
+    return track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
 
 
 def _child(study: StudyRun, trial: TrialRecord) -> Run:
@@ -163,7 +137,7 @@ def _child(study: StudyRun, trial: TrialRecord) -> Run:
     if found is not None:
         return found
     tags = {KEY_TAG: key, STUDY_TAG: study.name, TRIAL_TAG: str(trial.number)}
-    tags |= {_PARENT_TAG: study.run_id} | study.tags
+    tags |= {PARENT_TAG: study.run_id} | study.tags
     name = f"{study.name} {trial.number}"
     return client.create_run(experiment, _milliseconds(trial.started), tags, name)
 
@@ -174,7 +148,7 @@ def _params(trial: TrialRecord) -> dict[str, str]:
 
 def _tags(trial: TrialRecord) -> dict[str, str]:
     """Conditions of metrics, how each stage came to its result, and the training's lineage."""
-    texts = {key: value for key, value in trial.metrics.items() if isinstance(value, str)}
+    _, texts = measured_and_constant(trial.metrics)
     texts |= {f"ncsn.stage.{name}": status for name, status in trial.stages.items()}
     own = {
         "ncsn.origin": trial.origin,
@@ -190,7 +164,7 @@ def _tags(trial: TrialRecord) -> dict[str, str]:
 def _metrics(trial: TrialRecord) -> list[Metric]:
     """Everything bears the trial's own time, so that sending it twice is the same as once."""
     at = _milliseconds(trial.finished or trial.started) or 0
-    numbers = {key: value for key, value in trial.metrics.items() if not isinstance(value, str)}
+    numbers, _ = measured_and_constant(trial.metrics)
     numbers |= {f"seconds/{name}": value for name, value in trial.seconds.items()}
     points = [Metric(key, float(value), at, 0) for key, value in numbers.items()]
     return [*points, *_curve(trial, at)] if trial.state != "running" else points

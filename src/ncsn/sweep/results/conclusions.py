@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from ncsn.base import metric_names as keys
 from ncsn.base.trial_record import TrialRecord
+from ncsn.maths.told_apart import Draws, Point, Spread, Verdict, nearest_spread, verdicts
 from ncsn.sweep.results.drawn import meaning, scope, times_drawn
 from ncsn.sweep.results.estimates import Known, counted, drawn_text, estimate_text, known
 from ncsn.sweep.results.findings import ORIGINS, best_trials, different
-from ncsn.sweep.results.told_apart import Draws, Point, Spread, Verdict, nearest_spread, verdicts
 from ncsn.sweep.search.read import StudyData
 
 _TITLES = {measure.key: measure.title for measure in keys.MEASURES}

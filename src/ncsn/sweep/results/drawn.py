@@ -6,8 +6,8 @@ How often they were drawn and trained, what is known of the noise, and what ever
 from collections.abc import Iterable, Sequence
 
 from ncsn.base.trial_record import TrialRecord
+from ncsn.maths.told_apart import LEVEL, Spread
 from ncsn.sweep.results.estimates import Known, counted
-from ncsn.sweep.results.told_apart import LEVEL, Spread
 from ncsn.sweep.search.read import StudyData
 
 

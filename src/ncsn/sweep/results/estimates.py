@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ncsn.base.trial_record import TrialRecord
-from ncsn.sweep.results.told_apart import Draws, Estimate, estimate
+from ncsn.maths.told_apart import Draws, Estimate, estimate
 from ncsn.sweep.search.read import StudyData
 
 SAMPLES = "sample.num_samples"

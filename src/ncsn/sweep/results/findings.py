@@ -10,8 +10,8 @@ from typing import Any
 
 from ncsn.base import metric_names as keys
 from ncsn.base.trial_record import EDGE_SHARE, TrialRecord
+from ncsn.maths.told_apart import Point, verdicts
 from ncsn.sweep.results.estimates import confirmation, known
-from ncsn.sweep.results.told_apart import Point, verdicts
 from ncsn.sweep.search.read import StudyData
 
 ORIGINS = ("advised", "present")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ncsn.base.errors import Diverged
 from ncsn.base.trial_record import TrialRecord
+from ncsn.maths.told_apart import estimate
 from ncsn.sweep.results.estimates import (
     SAMPLES,
     by_training,
@@ -18,7 +19,6 @@ from ncsn.sweep.results.estimates import (
 )
 from ncsn.sweep.results.findings import different, search_ranking
 from ncsn.sweep.results.status import point_text
-from ncsn.sweep.results.told_apart import estimate
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import load_study, note_confirmed

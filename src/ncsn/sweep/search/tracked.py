@@ -10,6 +10,7 @@ from ncsn.base.addresses import masked
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.sweep.studies.plan import Plan
+from ncsn.tracking.place import database_path, store_uri
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,19 @@ class TrackedStudy:
         """Returns lines with the study's pages in MLflow; `largest` values may be the best."""
         if self.run is None:
             return []
-        from ncsn.tracking.studies import study_links
+        from ncsn.tracking.study_pages import study_links
 
         return _guarded(lambda: study_links(self.run, objective, largest)) or []
+
+
+def publish_page(track: TrackParams, name: str, page: Path, root: Path) -> str:
+    """Puts the page of a study under its run in MLflow; returns its address, "" without a run."""
+    database = database_path(store_uri(track, root))
+    if database is not None and not database.exists():
+        return ""
+    from ncsn.tracking.study_pages import publish_study_page
+
+    return _guarded(lambda: publish_study_page(track, name, page, root)) or ""
 
 
 def _guarded(action: Callable[[], Any]) -> Any:

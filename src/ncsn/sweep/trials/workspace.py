@@ -16,11 +16,12 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ncsn.base.errors import UserError
 from ncsn.base.files import whole_folder
+from ncsn.base.git import git
 from ncsn.base.marked import MARK, refuse_foreign, remove_marked
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
 from ncsn.sweep.trials.dvc_repo import share_cache
-from ncsn.sweep.trials.git import git, head, place_in_git
+from ncsn.sweep.trials.git import head, place_in_git
 
 # What decides a result. Elsewhere untracked files decide nothing, and these do not count at all:
 SOURCES = ("src", "pipeline", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc")

@@ -1,7 +1,8 @@
-"""Which points of a study can be told apart from its best one, in spite of the noise of draws.
+"""Which of several means can be told apart from the best, in spite of their noise.
 
-All pairs of a study are held to one level (Tukey 1949, Kramer 1956): were all points equal, at
-most LEVEL of such studies would tell any two of them apart, whichever was chosen as the best.
+The means are points of a study, known from draws, or runs whose standard errors are known. All
+pairs are held to one level (Tukey 1949, Kramer 1956): were all means equal, at most LEVEL of such
+studies would tell any two of them apart, whichever was chosen as the best.
 Points of a search share their seeds and so a part of their noise; it is counted as if it were
 each point's own, which makes the rule stricter between them.
 
@@ -89,6 +90,20 @@ class Verdict(NamedTuple):
         return -self.worse_by > self.needed
 
 
+class Measured(NamedTuple):
+    """A value whose noise is known otherwise than from draws of it.
+
+    Attributes:
+        value: as measured.
+        error: its standard error.
+        dof: degrees of freedom behind the error.
+    """
+
+    value: float
+    error: float
+    dof: int
+
+
 def estimate(draws: Draws) -> Estimate:
     """Returns mean, spread and standard error of the draws of one point."""
     spread = pooled([draws], len(draws[0]))
@@ -161,6 +176,19 @@ def verdicts(points: Sequence[Point], best: int, *, smaller_is_better: bool) -> 
             needed = needed_errors(len(groups), dof) * math.sqrt(variance)
         found.append(Verdict(score - scores[best], needed))
     return found
+
+
+def measured_verdict(
+    one: Measured, best: Measured, num_means: int, *, smaller_is_better: bool
+) -> Verdict:
+    """Returns `one` beside `best`, two of `num_means` values that are compared with one another.
+
+    Their errors are taken as independent; values that share part of their noise, as images from
+    the same seeds do, are told apart more seldom than they could be.
+    """
+    needed = needed_errors(num_means, min(one.dof, best.dof)) * math.hypot(one.error, best.error)
+    difference = one.value - best.value
+    return Verdict(difference if smaller_is_better else -difference, needed)
 
 
 def _independent(draws: Draws, spread: Spread) -> int:

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from scipy.stats import studentized_range, t
 
-from ncsn.sweep.results.told_apart import LEVEL, Point, estimate, needed_errors, pooled, verdicts
+from ncsn.maths.told_apart import (
+    LEVEL,
+    Measured,
+    Point,
+    estimate,
+    measured_verdict,
+    needed_errors,
+    pooled,
+    verdicts,
+)
 
 STUDIES = 800
 TOLERANCE = 3 * math.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
@@ -238,3 +247,28 @@ def test_large_differences_are_found_among_trainings():
     judged = verdicts(points, 0, smaller_is_better=True)
     assert [v.is_worse for v in judged] == [False, True, True, True]
     assert not any(v.is_better for v in judged)
+
+
+@pytest.mark.parametrize("count", [2, 5, 10])
+def test_equal_runs_of_known_errors_are_told_apart_as_often_as_the_level_says(count) -> None:
+    """Errors differ from run to run and are themselves estimates, as those of the jackknife."""
+    random, dof, told = np.random.default_rng(count), 19, 0
+    for _ in range(STUDIES):
+        true = random.uniform(0.5, 2, count)
+        values = 5 + true * random.standard_normal(count)
+        errors = true * np.sqrt(random.chisquare(dof, count) / dof)
+        runs = [Measured(*pair, dof) for pair in zip(values, errors, strict=True)]
+        best = min(runs)
+        told += any(
+            measured_verdict(run, best, count, smaller_is_better=True).is_worse for run in runs
+        )
+    assert told / STUDIES <= LEVEL + TOLERANCE
+
+
+def test_runs_far_apart_are_told_apart_in_the_right_direction() -> None:
+    low, high = Measured(1.0, 0.1, 19), Measured(2.0, 0.1, 19)
+    assert measured_verdict(high, low, 2, smaller_is_better=True).is_worse
+    assert measured_verdict(low, high, 2, smaller_is_better=False).is_worse
+    assert measured_verdict(low, high, 2, smaller_is_better=True).is_better
+    near = Measured(1.25, 0.1, 19)
+    assert not measured_verdict(near, low, 2, smaller_is_better=True).is_worse

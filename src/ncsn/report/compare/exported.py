@@ -1,0 +1,66 @@
+"""The best trials of an exported study as runs, for studies that no store holds."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ncsn.base.run_record import RunRecord, as_text
+from ncsn.base.trial_record import STUDY_FILE
+from ncsn.config.paths import STUDIES
+from ncsn.config.preset import preset_values
+from ncsn.report.sweep.inputs import SweepStudy, read_exported
+
+
+def exported_names(root: str | Path = ".") -> list[str]:
+    """Returns the names of the studies that were exported."""
+    return sorted(path.parent.name for path in Path(root, STUDIES).glob(f"*/{STUDY_FILE}"))
+
+
+def exported_records(name: str, count: int, root: str | Path = ".") -> list[RunRecord]:
+    """Returns the best trials of an exported study, in the order of its report.
+
+    Args:
+        name: of its folder.
+        count: at most so many.
+        root: the project's top folder.
+
+    Raises:
+        UserError: a file of the study is missing or broken.
+    """
+    study = read_exported(Path(root, STUDIES, name))
+    numbers = [trial["number"] for trial in study.summary["best"][:count]]
+    return [_record(study, name, study.row(number)) for number in numbers]
+
+
+def _record(study: SweepStudy, name: str, row: pd.Series) -> RunRecord:
+    summary = study.summary
+    known = {str(key): value for key, value in row.items() if not _absent(value)}
+    params = preset_values(summary["preset"]) if summary.get("preset") else {}
+    params = params | summary.get("fixed", {}) | {k: known[k] for k in study.axes if k in known}
+    if summary.get("model") == "oracle":
+        params["model.name"] = "oracle"
+    measured = {key: value for key, value in known.items() if _is_measured(key)}
+    return RunRecord(
+        name=f"{name} {known['number']}",
+        source=f"{STUDIES}/{name}",
+        params={key: as_text(value) for key, value in params.items()},
+        metrics={k: float(v) for k, v in measured.items() if isinstance(v, int | float)
+                 and k not in _TEXTS},
+        texts={k: f"{v:.10g}" if isinstance(v, float) else str(v) for k, v in measured.items()
+               if isinstance(v, str) or k in _TEXTS}
+        | {"mlflow.source.git.commit": str(summary.get("commit") or "–")},
+        when=str(known.get("finished", "")),
+    )  # fmt: skip
+
+
+_TEXTS = ("eval/feature_layer", "eval/classifier_seed")  # a CSV cannot tell 128 from "128"
+
+
+def _is_measured(key: str) -> bool:
+    return key.startswith(("eval/", "oracle/", "sample/", "seconds/", "matched_floor/"))
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
