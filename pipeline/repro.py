@@ -24,7 +24,7 @@ def main() -> str:
     print(f"\n{headline(read_json(paths.metrics), oracle)}")
     print(f"  page     {paths.report}")
     print("  MLflow   make ui")
-    print("  next     python pipeline/sweep.py run epsilon --model oracle")
+    print("  next     change a value in params.yaml, `make repro`, and `python pipeline/compare.py`")
     return "everything is up to date"
 
 
