@@ -24,7 +24,7 @@ def main() -> str:
     print(f"\n{headline(read_json(paths.metrics), oracle)}")
     print(f"  page     {paths.report}")
     print("  MLflow   make ui")
-    print("  next     change a value in params.yaml, `make repro`, and `python pipeline/compare.py`")
+    print("  next     change params.yaml, make repro, and python pipeline/compare.py")
     return "everything is up to date"
 
 
