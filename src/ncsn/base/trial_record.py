@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 State = Literal["complete", "pruned", "failed", "running"]
 TRIALS_FILE, STUDY_FILE = "trials.csv", "study.json"  # of a study's folder of reports
+SAMPLES_FOLDER = "samples"  # in it: PNG files of a few images of some trials
 EDGE_SHARE = 0.05  # of a range, on its own scale: a best trial within it is at the edge
 ATTRS = (  # what a trial's own attributes hold; all else Optuna knows itself
     "origin",

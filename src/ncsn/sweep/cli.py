@@ -184,12 +184,13 @@ def _report(args: Namespace) -> None:
     """Writes the report of a study."""
     from ncsn.report.sweep.write import write_study_report
     from ncsn.sweep.results.export import export_study
+    from ncsn.sweep.search.pictures import ARTIFACTS
     from ncsn.sweep.search.tracked import publish_page
 
     plan, storage = _plan(args), _storage()
     known = study_names(storage)
     for name in [plan.name, *(name for name in _related(plan) if name in known)]:
-        export_study(storage, name, REPORTS / name)
+        export_study(storage, name, REPORTS / name, ROOT / ARTIFACTS)
     page = write_study_report(REPORTS / plan.name)
     print(page)
     if link := publish_page(_params().track, plan.name, page, ROOT.resolve()):

@@ -142,6 +142,17 @@ def metric_title(study: SweepStudy, key: str) -> str:
     return f"{measure.title} ({measured_on}; {samples}{against})"
 
 
+def axis_number(value: float) -> str:
+    """Returns a number of an axis as params.yaml and trials.csv write it, to four digits.
+
+    >>> axis_number(1e-05), axis_number(0.000168712), axis_number(50.0), axis_number(20000)
+    ('1e-05', '0.0001687', '50', '20000')
+    """
+    if isinstance(value, int):
+        return str(value)
+    return repr(float(f"{value:.4g}")).removesuffix(".0")
+
+
 def _count(value: Any) -> str:
     """A number of images is whole, though its mean over seeds is a float."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)

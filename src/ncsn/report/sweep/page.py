@@ -13,7 +13,8 @@ import pandas as pd
 from ncsn.base.progress import duration
 from ncsn.report.run.page import number
 from ncsn.report.sweep.agreement import Comparison
-from ncsn.report.sweep.inputs import SweepStudy, metric_title
+from ncsn.report.sweep.inputs import SweepStudy, axis_number, metric_title
+from ncsn.report.sweep.samples import named_rows, rows_along
 from ncsn.report.template import page_template
 
 TEMPLATE = Path(__file__).with_name("study.html")
@@ -40,6 +41,7 @@ def render_study(
     filters: dict[str, Callable[..., Any]] = {
         "number": number,
         "cell": cell,
+        "at": axis_cell,
         "duration": duration,
         "axis": axis_text,
         "condition": condition_text,
@@ -58,6 +60,9 @@ def render_study(
         several=len(study.objectives) > 1,
         objectives={key: metric_title(study, key) for key in study.objectives},
         compared=_compared(study),
+        named=named_rows(study),
+        along=rows_along(study),
+        value_of=lambda number: _value_text(study, number),
         some_fresh=any(_is_fresh(trial) for trial in summary["best"]),
         some_told=any(trial.get("told_apart") is not None for trial in summary["best"]),
         edges=[_edge_text(edge) for edge in summary["edges"]],
@@ -75,6 +80,21 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return number(value) if isinstance(value, int | float) else str(value)
+
+
+def axis_cell(value: Any) -> str:
+    """Returns a value of an axis as text, "–" for none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return cell(value)
+    return axis_number(value)
+
+
+def _value_text(study: SweepStudy, number: int) -> str:
+    """The first objective of a trial, that of fresh draws where study.json has it."""
+    key = next(iter(study.objectives))
+    trials = [*study.summary["best"], *study.summary["theory_and_search"].values()]
+    summary = next((trial for trial in trials if trial["number"] == number), None)
+    return cell(float(study.row(number)[key])) if summary is None else shown_text(summary, key)
 
 
 def shown_text(trial: Mapping[str, Any], key: str) -> str:
@@ -142,10 +162,11 @@ def axis_text(axis: Mapping[str, Any]) -> str:
     '1e-06 to 0.01, log'
     """
     if "choices" in axis:
-        return ", ".join(cell(choice) for choice in axis["choices"])
+        return ", ".join(axis_cell(choice) for choice in axis["choices"])
     whole = ", whole numbers" if axis["type"] == "int" else ""
     return (
-        f"{cell(axis['low'])} to {cell(axis['high'])}{', log' if axis.get('log') else ''}{whole}"
+        f"{axis_cell(axis['low'])} to {axis_cell(axis['high'])}"
+        f"{', log' if axis.get('log') else ''}{whole}"
     )
 
 
@@ -174,9 +195,10 @@ def _compared(study: SweepStudy) -> dict[str, dict[str, Any]]:
 
 
 def _edge_text(edge: Mapping[str, Any]) -> str:
+    value, end = axis_cell(edge["value"]), axis_cell(edge["end"])
     return (
-        f"{edge['axis']} = {cell(edge['value'])} is at the {_ENDS[edge['side']]} end of its range "
-        f"({cell(edge['end'])}): the best value may lie outside."
+        f"{edge['axis']} = {value} is at the {_ENDS[edge['side']]} end of its range ({end}): "
+        "the best value may lie outside."
     )
 
 

@@ -4,13 +4,15 @@ trials.csv has a row for each trial that was begun, study.json what the study is
 The reports read these two files alone.
 """
 
+import contextlib
 import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncsn.base.files import whole_file
+from ncsn.base.errors import UserError
+from ncsn.base.files import read_json, whole_file
 from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE, TrialRecord
 from ncsn.sweep.results.conclusions import conclusions, verdict_values
 from ncsn.sweep.results.estimates import confirmation
@@ -23,8 +25,10 @@ from ncsn.sweep.results.findings import (
     trial_summary,
     wall_seconds,
 )
+from ncsn.sweep.results.pictured import begun, write_pictures
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.importances import importances
+from ncsn.sweep.search.pictures import kept_samples
 from ncsn.sweep.search.read import STATES, StudyData, read_study
 
 _FIRST = ("number", "state", "origin", "feasible")
@@ -36,13 +40,16 @@ _ORACLE = "-oracle"
 NUM_BEST = 10  # trials in study.json; trials.csv has all
 
 
-def export_study(storage: Storage, name: str, folder: str | Path) -> dict[str, Any]:
-    """Writes trials.csv and study.json into `folder` and returns what study.json holds.
+def export_study(
+    storage: Storage, name: str, folder: str | Path, artifacts: Path | None = None
+) -> dict[str, Any]:
+    """Writes trials.csv, study.json and sample images; returns what study.json holds.
 
     Args:
         storage: address or storage of Optuna.
         name: full name of the study.
         folder: made if it does not exist; other files in it are left alone.
+        artifacts: folder of the trials' images; None has none.
 
     Raises:
         UserError: the storage has no such study.
@@ -51,6 +58,9 @@ def export_study(storage: Storage, name: str, folder: str | Path) -> dict[str, A
     told = verdict_values(data)
     rows = [_row(trial) | _again(trial, data, told) for trial in data.trials]
     summary = _summary(data) | {"importances": importances(storage, data)}
+    pictures = kept_samples(storage, name, artifacts) if artifacts else {}
+    summary["samples"] = write_pictures(data, pictures, Path(folder), _earlier(Path(folder)))
+    summary["begun"] = begun(data)
     with whole_file(Path(folder) / TRIALS_FILE) as partial:
         with open(partial, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, _columns(data, rows), restval="", lineterminator="\n")
@@ -60,6 +70,13 @@ def export_study(storage: Storage, name: str, folder: str | Path) -> dict[str, A
     with whole_file(Path(folder) / STUDY_FILE) as partial:
         partial.write_text(text + "\n")
     return summary
+
+
+def _earlier(folder: Path) -> dict[str, Any]:
+    """What the export that lies there says, empty where there is none that can be read."""
+    with contextlib.suppress(UserError):
+        return read_json(folder / STUDY_FILE)
+    return {}
 
 
 def _summary(data: StudyData) -> dict[str, Any]:

@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import fmean
 
 import optuna
 
 from ncsn.base.errors import Diverged, UserError
 from ncsn.base.trial_record import State, TrialRecord
+from ncsn.sweep.search.pictures import keep_samples
 from ncsn.sweep.search.points import reporting, suggested_point
 from ncsn.sweep.studies.plan import Plan, evaluations_of
 from ncsn.sweep.studies.seeds import Seeds, repeated, search_seeds
@@ -45,6 +47,7 @@ class Objective:
         worker: number of the worker.
         reproduce: runs the pipeline with dotted values.
         on_point: called when the trial's point is known, before any work.
+        artifacts: folder that keeps a few images of each trial.
         on_record: gets the record, first of the running and then of the ended trial; returns the
             id of the trial's MLflow run, None without one.
     """
@@ -54,6 +57,7 @@ class Objective:
     reproduce: Reproduce
     on_point: Callable[[], None]
     on_record: OnRecord
+    artifacts: Path
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
         """Returns the objectives of the trial's point, means over the draws.
@@ -67,6 +71,8 @@ class Objective:
         try:
             self._check(trial, started)
             for outcome in self._outcomes(trial, started):
+                if not outcomes:  # the next draw takes their place
+                    keep_samples(trial, outcome.samples, self.artifacts)
                 outcomes.append(outcome)
             ended = with_outcomes(started, outcomes)
             ended = replace(ended, state="complete", objectives=self._objectives(ended))

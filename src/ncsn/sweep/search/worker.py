@@ -24,6 +24,7 @@ from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.status import trial_line
 from ncsn.sweep.search.database import open_storage, storage_faults, storage_url
+from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
 from ncsn.sweep.search.study import Tally, load_study, retry, retry_dead, tally
 from ncsn.sweep.search.tracked import TrackedStudy
@@ -144,7 +145,7 @@ def take_trials(sweep: Sweep, worker: int, stop: Stop) -> str | None:
             print(trial_line(record, plan.spec.objectives), flush=True)
         return tracked.publish(record)
 
-    objective = Objective(plan, worker, reproduce, lock.release, on_record)
+    objective = Objective(plan, worker, reproduce, lock.release, on_record, store.root / ARTIFACTS)
     while not stop.requested:
         with lock:
             retry_dead(study, store.params.grace_sec)
