@@ -1,5 +1,6 @@
 """All files of a small run, made without a training: what the readers of the pipeline read."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from ncsn.config.params import ProjectParams
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
 from ncsn.evaluate.reference import write_reference
+from ncsn.report.run.pictures import TOY_STUDIES
+from ncsn.report.run.toy import TOY_NUMBERS
 from ncsn.train.checkpoint import Checkpoint, save_checkpoint
+from ncsn.train.previews import write_grid
 
 SHAPE, SEED = (8, 8, 1), 1
 
@@ -66,6 +70,11 @@ def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float
     }
     about = {"extractor": "classifier", "feature_layer": "128", "num_train": 70}
     write_json(paths.neighbours, {**about, "pixels": near, "features": near})
+    write_json(paths.toy_summary, dict.fromkeys(TOY_NUMBERS, 0.5) | {"toy/share_num_seeds": 3})
+    picture = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    for name in TOY_STUDIES:
+        write_grid(Path(paths.toy_figures) / f"{name}.png", picture)
+    write_grid(Path(paths.previews) / "step_00000010.png", picture)
 
 
 def _write_training(params: ProjectParams, noise: dict[str, Any]) -> None:
