@@ -9,6 +9,7 @@ import torch
 from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.base.files import write_json, write_jsonl, write_npz
+from ncsn.base.records import write_metrics
 from ncsn.builders.score_net import build_score_net, build_sigmas
 from ncsn.builders.training_noise import training_noise
 from ncsn.config.params import ProjectParams
@@ -58,7 +59,7 @@ def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float
     measured = {keys.FID: 5.0, keys.FID_NUM_SAMPLES: 20, keys.KID_MEAN: 0.1, keys.KID_STD: 0.1}
     write_json(paths.oracle_metrics, keys.oracle_metrics(measured))
     conditions = {keys.NUM_REFERENCE: 50, keys.EXTRACTOR: "classifier", keys.FEATURE_LAYER: "128"}
-    write_json(paths.metrics, measured | conditions)
+    write_metrics(paths.metrics, measured | conditions)
     known = np.zeros((2, 8, 8), bool)
     filled = rng.integers(0, 256, (2, 3, 2, *SHAPE), np.uint8)
     write_npz(paths.inpainting, originals=images[:3], known=known, completions=filled)

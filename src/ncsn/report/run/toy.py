@@ -49,8 +49,8 @@ def toy_notes(numbers: Mapping[str, Any]) -> dict[str, ToyNote]:
         "density": ToyNote(
             "A learned score is right where data are (Fig. 2)",
             f"Its error is {_short(n['direct_error_dense'])} where data are dense and "
-            f"{_short(n['direct_error_thin'])} where they are thin; that of a network that gives an "
-            f"energy {_short(n['energy_error_dense'])} and {_short(n['energy_error_thin'])}.",
+            f"{_short(n['direct_error_thin'])} where they are thin; that of a network that gives "
+            f"an energy {_short(n['energy_error_dense'])} and {_short(n['energy_error_thin'])}.",
         ),
         "energy": ToyNote(
             "The normalising constant is out of the way",
