@@ -67,7 +67,7 @@ def opened(page: Path, dark: bool) -> tuple[list[dict[str, Any]], list[str]]:
     words += ["--enable-logging=stderr", "--virtual-time-budget=5000", f"file://{outer}"]
     words += [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
     words += [f"--user-data-dir={page.parent / 'profile'}"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=400)
     found = [json.loads(text) for text in re.findall(r"FOUND(\{.*?\})END", done.stdout)]
     assert len(found) == len(WIDTHS), done.stderr
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
