@@ -33,6 +33,7 @@ from ncsn.base.entry import die_with_parent
 from ncsn.base.errors import Missing
 from ncsn.base.files import read_json, read_jsonl, read_npz, write_json
 from ncsn.base.progress import duration
+from ncsn.base.records import read_metrics
 from ncsn.data.arrays import to_chw
 from ncsn.train.log import LOG
 from ncsn.train.previews import NUM_COLUMNS, write_grid
@@ -177,13 +178,13 @@ class Work:
             return {}  # `speed` writes files of its own
         folder, numbers = self.folder(step), {}
         if step.name.endswith("-data"):
-            return {"floor": read_json(folder / "reports/reference.json")}
+            return {"floor": read_metrics(folder / "reports/reference.json")}
         numbers["train_step"] = self.reached.get(self.places[step.place].trained, 0)
         if step.trains:
             return numbers | {"last_logged": _last_logged(folder)}
         numbers |= {"params": self.places[step.place].values}
         if step.scripts == ("evaluate",):
-            return numbers | read_json(folder / METRICS)
+            return numbers | read_metrics(folder / METRICS)
         return numbers | read_json(folder / "artifacts/sample/summary.json")
 
     def _draw_pictures(self) -> None:

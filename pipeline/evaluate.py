@@ -5,8 +5,7 @@ Run it with `dvc repro evaluate`."""
 
 from ncsn.base import metric_names as keys
 from ncsn.base.entry import entry
-from ncsn.base.files import write_json
-from ncsn.base.records import DataRecord, read_record
+from ncsn.base.records import DataRecord, read_record, write_metrics
 from ncsn.config.params import load_params
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
 from ncsn.evaluate.floor import RealSet, matched_floor
@@ -27,7 +26,7 @@ def main() -> str:
     )
     others = RealSet(read_other_features(paths.reference, reference, data_summary), other.images)
     metrics |= matched_floor(others, reference, len(samples), params.evaluate, seed)
-    write_json(paths.metrics, metrics)
+    write_metrics(paths.metrics, metrics)
     return (
         f"{paths.metrics}: FID {metrics[keys.FID]:.4g} ({metrics[keys.EXTRACTOR]}, layer"
         f" {metrics[keys.FEATURE_LAYER]}; {metrics[keys.FID_NUM_SAMPLES]} samples against"

@@ -5,7 +5,7 @@ Run it with `dvc repro oracle`."""
 from ncsn.base import metric_names as keys
 from ncsn.base.entry import entry
 from ncsn.base.files import write_json, write_npz
-from ncsn.base.records import DataRecord, read_record
+from ncsn.base.records import DataRecord, read_record, write_metrics
 from ncsn.config.limits import notice_unstable_step
 from ncsn.config.params import load_params
 from ncsn.data.arrays import to_chw
@@ -32,7 +32,7 @@ def main() -> str:
         write_json(paths.oracle_summary, least_losses(images, params))
         write_npz(paths.oracle_samples, arr_0=samples)
     metrics = evaluate_images(samples, reference, real.images, params.evaluate, seed, device)
-    write_json(paths.oracle_metrics, keys.oracle_metrics(metrics))
+    write_metrics(paths.oracle_metrics, keys.oracle_metrics(metrics))
     return f"{paths.oracle_metrics}: FID {metrics[keys.FID]:.4g} of {len(samples)} samples"
 
 

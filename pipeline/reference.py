@@ -4,7 +4,7 @@ Run it with `dvc repro reference`."""
 
 from ncsn.base import metric_names as keys
 from ncsn.base.entry import entry
-from ncsn.base.files import write_json
+from ncsn.base.records import write_metrics
 from ncsn.config.limits import check_counts
 from ncsn.config.params import load_params
 from ncsn.data.split import load_split
@@ -27,7 +27,7 @@ def main() -> str:
         build_device(params.base),
         paths.work,
     )
-    write_json(paths.reference_summary, summary)
+    write_metrics(paths.reference_summary, summary)
     return (
         f"{paths.reference}: floor FID {summary[keys.FLOOR_FID]:.4g}"
         f" ({params.reference.extractor}, layer {params.reference.feature_layer})"

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from ncsn.base.entry import entry
-from ncsn.base.files import read_json
 from ncsn.base.headline import headline
+from ncsn.base.records import read_metrics
 from ncsn.config.params import load_params
 from ncsn.runtime.repro import run_repro
 
@@ -20,8 +20,8 @@ def main() -> str:
     paths = load_params("paths").paths
     if status := run_repro(paths.work):
         sys.exit(status)
-    oracle = read_json(paths.oracle_metrics) if Path(paths.oracle_metrics).exists() else {}
-    print(f"\n{headline(read_json(paths.metrics), oracle)}")
+    oracle = read_metrics(paths.oracle_metrics) if Path(paths.oracle_metrics).exists() else {}
+    print(f"\n{headline(read_metrics(paths.metrics), oracle)}")
     print(f"  page     {paths.report}")
     print("  MLflow   make ui")
     print("  next     change params.yaml, make repro, and python pipeline/compare.py")

@@ -5,7 +5,8 @@ Run it with `dvc repro toy`."""
 import torch
 
 from ncsn.base.entry import entry
-from ncsn.base.files import whole_folder, write_json
+from ncsn.base.files import whole_folder
+from ncsn.base.records import write_metrics
 from ncsn.config.params import load_params
 from ncsn.toy.figures import write_figures
 from ncsn.toy.study import toy_study
@@ -21,7 +22,7 @@ def main() -> str:
         write_figures(study, folder)
         write_objectives_table(study.objectives, folder)
     summary = toy_summary(study)
-    write_json(params.paths.toy_summary, summary)
+    write_metrics(params.paths.toy_summary, summary)
     return f"{params.paths.toy_summary}: share of the larger mode {shares_line(study)}"
 
 

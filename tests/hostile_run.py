@@ -1,5 +1,6 @@
 """All files of a small run, made without a training: what the readers of the pipeline read."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,17 @@ import torch
 from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.base.files import write_json, write_jsonl, write_npz
+from ncsn.base.records import write_metrics
 from ncsn.builders.score_net import build_score_net, build_sigmas
 from ncsn.builders.training_noise import training_noise
 from ncsn.config.params import ProjectParams
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
 from ncsn.evaluate.reference import write_reference
+from ncsn.report.run.pictures import TOY_STUDIES
+from ncsn.report.run.toy import TOY_NUMBERS
 from ncsn.train.checkpoint import Checkpoint, save_checkpoint
+from ncsn.train.previews import write_grid
 
 SHAPE, SEED = (8, 8, 1), 1
 
@@ -54,7 +59,7 @@ def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float
     measured = {keys.FID: 5.0, keys.FID_NUM_SAMPLES: 20, keys.KID_MEAN: 0.1, keys.KID_STD: 0.1}
     write_json(paths.oracle_metrics, keys.oracle_metrics(measured))
     conditions = {keys.NUM_REFERENCE: 50, keys.EXTRACTOR: "classifier", keys.FEATURE_LAYER: "128"}
-    write_json(paths.metrics, measured | conditions)
+    write_metrics(paths.metrics, measured | conditions)
     known = np.zeros((2, 8, 8), bool)
     filled = rng.integers(0, 256, (2, 3, 2, *SHAPE), np.uint8)
     write_npz(paths.inpainting, originals=images[:3], known=known, completions=filled)
@@ -66,6 +71,11 @@ def _write_results(params: ProjectParams, images: np.ndarray, sigmas: list[float
     }
     about = {"extractor": "classifier", "feature_layer": "128", "num_train": 70}
     write_json(paths.neighbours, {**about, "pixels": near, "features": near})
+    write_json(paths.toy_summary, dict.fromkeys(TOY_NUMBERS, 0.5) | {"toy/share_num_seeds": 3})
+    picture = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    for name in TOY_STUDIES:
+        write_grid(Path(paths.toy_figures) / f"{name}.png", picture)
+    write_grid(Path(paths.previews) / "step_00000010.png", picture)
 
 
 def _write_training(params: ProjectParams, noise: dict[str, Any]) -> None:

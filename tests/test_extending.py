@@ -15,6 +15,7 @@ import pytest
 from tiny import TINY
 
 from ncsn.base.files import read_json, read_npz
+from ncsn.base.records import read_metrics
 from ncsn.config.preset import write_values
 from ncsn.runtime.dag import fingerprinted_stages
 from ncsn.runtime.fingerprints import PRESENTING, fingerprint
@@ -45,13 +46,13 @@ saved, real = load_checkpoint("artifacts/train/checkpoint.pt"), torch.arange(10.
 sys.argv = ["sweep.py", "list"]
 from ncsn.sweep.cli import run_command_line
 run_command_line()
-from ncsn.base.files import read_json
+from ncsn.base.records import read_metrics
 from ncsn.report.run.tables import metric_rows
 from ncsn.sweep.studies.plan import grid_points, load_plan
 from ncsn.sweep.studies.study import OBJECTIVES
 plan = load_plan("tamed", "digits", "network")
 points = grid_points(plan)
-metrics, reference = (read_json(f"reports/{name}.json") for name in ("metrics", "reference"))
+metrics, reference = (read_metrics(f"reports/{name}.json") for name in ("metrics", "reference"))
 rows = metric_rows(metrics, reference, "test", 64)
 json.dump({
     "network": [saved.params["model"]["name"], *saved.net],
@@ -169,7 +170,7 @@ def test_the_sampler_draws(extended: Extended) -> None:
 
 
 def test_the_metric_is_measured_reported_and_an_objective(extended: Extended) -> None:
-    metrics = read_json(extended.folder / "reports" / "metrics.json")
+    metrics = read_metrics(extended.folder / "reports" / "metrics.json")
     assert 0 <= metrics["eval/coverage"] <= 1
     title, conditions = extended.found["report"]["eval/coverage"]
     assert title == "Coverage"
@@ -245,7 +246,7 @@ def test_the_pipeline_runs_with_all_of_it(extended: Extended) -> None:
         "print(json.dumps(client.get_run(run).data.metrics))"
     )
     logged = json.loads(run(folder, "-c", code).splitlines()[-1])
-    metrics = read_json(folder / "reports" / "metrics.json")
-    oracle = read_json(folder / "reports" / "oracle.json")
+    metrics = read_metrics(folder / "reports" / "metrics.json")
+    oracle = read_metrics(folder / "reports" / "oracle.json")
     assert logged["eval/coverage"] == metrics["eval/coverage"]
     assert logged["oracle/coverage"] == oracle["oracle/coverage"]

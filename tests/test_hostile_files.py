@@ -28,7 +28,8 @@ from ncsn.evaluate.evaluation import read_samples
 from ncsn.evaluate.reference import read_reference, read_train_features
 from ncsn.report.run.costs import stage_costs
 from ncsn.report.run.inputs import read_inputs
-from ncsn.report.run.page import cost, nearest_notes
+from ncsn.report.run.notes import nearest_notes
+from ncsn.report.run.page import cost
 from ncsn.report.run.tables import metric_rows
 from ncsn.report.run.write import plot_tables
 from ncsn.report.sweep.inputs import read_exported
@@ -128,7 +129,7 @@ def _npz_forms(content: bytes) -> Broken:
 
 JSON_OF_THE_REPORT = (
     "data_summary", "reference_summary", "training_noise", "sample_summary", "train_cost",
-    "oracle_summary", "oracle_metrics", "metrics", "neighbours",
+    "oracle_summary", "oracle_metrics", "metrics", "neighbours", "toy_summary",
 )  # fmt: skip
 NPZ_OF_THE_REPORT = ("samples", "trajectory", "inpainting", "baseline")
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from tiny import ROOT, TINY, environment, output_of, tiny_project
 
+from ncsn.base.records import read_metrics
 from ncsn.config.preset import write_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -63,7 +64,7 @@ def test_it_runs_once_reruns_what_changed_and_finds_the_way_back(project):
     assert set(everything) >= {"illustrate", "neighbours", "report"}
     first = _run(project)
     assert _ran(output_of(project, "dvc", "repro")) == ["track"]
-    metrics = json.loads((project / "reports" / "metrics.json").read_text())
+    metrics = read_metrics(project / "reports" / "metrics.json")
     assert metrics["eval/fid_num_samples"] == 40
 
     _set(project, sampler={"steps_per_level": 3})

@@ -13,7 +13,7 @@ from ncsn.config.preset import write_values
 
 ROOT = Path(__file__).parents[1]
 STAGES = (
-    "prepare reference noise train sample oracle illustrate neighbours evaluate report toy".split()
+    "prepare reference noise train sample oracle illustrate neighbours evaluate toy report".split()
 )
 FEW = TINY | {
     "train.num_steps": 6,

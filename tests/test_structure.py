@@ -149,7 +149,9 @@ def test_every_dep_is_an_out_of_another_stage_or_a_file_of_the_project():
 def test_the_report_depends_on_what_its_page_is_made_of_beside_code():
     folder = SRC / "ncsn" / "report"
     files = [*(folder / "run").iterdir(), *folder.iterdir()]
-    page = {str(path.relative_to(ROOT)) for path in files if path.suffix in (".html", ".css")}
+    page = {
+        str(path.relative_to(ROOT)) for path in files if path.suffix in (".html", ".css", ".js")
+    }
     assert {dep for dep in STAGES["report"]["deps"] if dep.startswith("src/")} == page
 
 

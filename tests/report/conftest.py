@@ -1,5 +1,6 @@
 """Synthetic results of a run, of any image size, number of channels and number of levels."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,13 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import ProjectParams, checked_params
 from ncsn.config.paths import load_paths
 from ncsn.report.run.inputs import ReportInputs
+from ncsn.report.run.pictures import TOY_STUDIES
+from ncsn.report.run.toy import TOY_NUMBERS
 
 ROOT = Path(__file__).parents[2]
+TINY_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)  # one grey pixel
 
 
 def blobs(rng: np.random.Generator, count: int, size: int, channels: int) -> np.ndarray:
@@ -147,6 +153,9 @@ def results(
             "pixels": nearest(rng, min(10, num_samples), len(train)),
             "features": nearest(rng, min(10, num_samples), len(train)),
         },
+        previews={n: rng.integers(0, 256, (64, 256, 3), dtype=np.uint8) for n in (100, 200, 300)},
+        toy=dict.fromkeys(TOY_NUMBERS, 0.25) | {"toy/objectives_dim": 3072},
+        toy_figures=dict.fromkeys(TOY_STUDIES, TINY_PNG),
     )
 
 
@@ -180,6 +189,7 @@ def make_results() -> Callable[..., ReportInputs]:
 def params(tmp_path: Path) -> ProjectParams:
     """The project's own params.yaml, its reports in `tmp_path`."""
     paths = load_paths(ROOT)
-    moved = {key: str(tmp_path / getattr(paths, key)) for key in ("report", "figures", "plots")}
+    own = ("report", "figures", "plots", "run_script")
+    moved = {key: str(tmp_path / getattr(paths, key)) for key in own}
     sections = dict(checked_params(read_yaml(ROOT / "params.yaml")))
     return ProjectParams.model_construct(**sections, paths=paths.model_copy(update=moved))

@@ -5,7 +5,7 @@ that is wrong, instead of by a KeyError later. Other keys than those named here 
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ncsn.base import metric_names as keys
 from ncsn.base.errors import UserError
-from ncsn.base.files import REPRO, read_json, read_jsonl
+from ncsn.base.files import REPRO, read_json, read_jsonl, write_json
 from ncsn.base.reading import remake_hint
 
 LOG = "train_log.jsonl"  # of a training, in its folder of unfinished work
@@ -24,6 +24,16 @@ Numbers = list[Finite]
 Levels = Annotated[list[Annotated[Finite, Field(gt=0)]], Field(min_length=1)]
 Execution = dict[str, str | int]  # how a network ran: precision, compiled, threads
 _ROW = TypeAdapter(dict[str, Finite])
+HEADLINE = (  # the columns of `dvc metrics show`, `dvc metrics diff` and `dvc exp show`
+    keys.FID,
+    keys.stderr_key(keys.FID),
+    keys.matched(keys.FID),
+    "oracle/fid",
+    keys.PRECISION,
+    keys.RECALL,
+)
+DETAILS = "details"
+_DETAILS = TypeAdapter(list[dict[str, Any]])
 
 
 class Record(BaseModel):
@@ -165,8 +175,21 @@ def read_record(path: str | Path, kind: type[Record]) -> dict[str, Any]:
     return value
 
 
+def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
+    """Writes metrics whole or not at all, those of HEADLINE first and the others as `details`.
+
+    DVC's tables have a column for each number and none for what a list holds, so that they fit a
+    terminal.
+    """
+    headline = {key: metrics[key] for key in HEADLINE if key in metrics}
+    details = {key: value for key, value in metrics.items() if key not in headline}
+    write_json(path, headline | {DETAILS: [details]})
+
+
 def read_metrics(path: str | Path, *required: str) -> dict[str, float | str]:
-    """Reads numbers and their conditions by key; errors as `read_record`.
+    """Reads what `write_metrics` wrote, numbers and their conditions by key.
+
+    Errors are those of `read_record`. A file without details is read as well.
 
     Args:
         path: of the file.
@@ -174,6 +197,8 @@ def read_metrics(path: str | Path, *required: str) -> dict[str, float | str]:
     """
     metrics = read_json(path)
     with _rule_broken_in(str(path)):
+        for details in _DETAILS.validate_python(metrics.pop(DETAILS, []), strict=True):
+            metrics |= details
         numbers = {k: v for k, v in metrics.items() if k not in keys.TEXTS}
         _ROW.validate_python(numbers, strict=True)
     for key in required:

@@ -58,6 +58,7 @@ class PathsParams(Section):
     figures: str
     plots: str
     mlflow_run: str
+    run_script: str
     toy_summary: str
     toy_figures: str
     work: str

@@ -19,6 +19,7 @@ NARROW_CELL_PX = 75  # of pictures that stand side by side
 GROUP_GAP_PX = 14  # between an image and those that belong to it
 MAX_STATES = 13
 HEADER_PX, LEFT_PX = 26, 30
+NAMED_STATES = ("start", "denoised")
 LABEL = "#7d8590"  # readable on white and on black
 HIDDEN = (125, 133, 144)  # the same, as bytes: pixels that are to be filled in
 
@@ -97,7 +98,7 @@ def plot_annealing(states: np.ndarray, sigmas: np.ndarray) -> Figure:
     figure.text(LEFT_PX / 2 / width, y, "σ", ha="center", va="center", color=LABEL)
     for column, index in enumerate(shown):
         x = LEFT_PX + column * (cell + GAP_PX) + cell / 2
-        label = _state_label(index, sigmas[index])
+        label = state_label(index, sigmas[index])
         figure.text(x / width, y, label, ha="center", va="center", fontsize=8, color=LABEL)
     return figure
 
@@ -111,10 +112,11 @@ def _in_groups(groups: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(between, axis=1)
 
 
-def _state_label(index: int, sigma: float) -> str:
+def state_label(index: int, sigma: float) -> str:
+    """Returns the sigma of a state, or the name of one that has none."""
     if sigma > 0:
         return f"{sigma:.3g}"
-    return "start" if index == 0 else "denoised"
+    return NAMED_STATES[0] if index == 0 else NAMED_STATES[1]
 
 
 def _picture(canvas: np.ndarray, top: int, left: int) -> Figure:

@@ -19,3 +19,14 @@ def page_template(path: Path, filters: Mapping[str, Callable[..., Any]]) -> Temp
     )
     environment.filters |= filters
     return environment.get_template(path.name)
+
+
+def number(value: float) -> str:
+    """Returns a value with four significant digits, thousands separated, no exponent from 1e-4 on.
+
+    >>> number(0.38214), number(1437.0), number(2e-05), number(191.0)
+    ('0.3821', '1,437', '2e-05', '191')
+    """
+    if value == int(value) or abs(value) >= 1e4:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

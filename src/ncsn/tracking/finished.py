@@ -10,7 +10,7 @@ import os
 import sqlite3
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from ncsn.config.params import PathsParams, TrackParams
@@ -23,13 +23,23 @@ _WAIT_SEC = 3.0
 _LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _KNOWN = {*_LOGIN, "MLFLOW_TRACKING_URI"}
 _QUERY = f"""
-SELECT r.run_uuid, r.experiment_id, r.status, m.value FROM runs r
+SELECT r.run_uuid, r.experiment_id, r.status, r.start_time FROM runs r
 JOIN experiments e ON e.experiment_id = r.experiment_id
 JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = '{KEY_TAG}' AND k.value = ?
-LEFT JOIN tags m ON m.run_uuid = r.run_uuid AND m.key = '{MIRROR_TAG}'
 WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active' AND e.name = ?
 ORDER BY r.start_time LIMIT 1
 """
+_TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
+
+
+class Found(NamedTuple):
+    """A run as the store has it; `started` is in milliseconds since 1970."""
+
+    run_id: str
+    experiment_id: str
+    status: str
+    started: int
+    tags: dict[str, str]
 
 
 def present_record(paths: PathsParams, track: TrackParams) -> dict[str, str] | None:
@@ -56,25 +66,35 @@ def finished_run(uri: str, experiment: str, key: str, mirror: str) -> tuple[str,
         None where the run is missing, deleted, unfinished or made from other files, where the
         experiment is deleted, and where only MLflow itself can find out.
     """
+    found = look_up(uri, experiment, key)
+    if found is None or (found.status, found.tags.get(MIRROR_TAG)) != ("FINISHED", mirror):
+        return None
+    return found.run_id, found.experiment_id
+
+
+def look_up(uri: str, experiment: str, key: str) -> Found | None:
+    """Returns the oldest run with `key`, as `run.find_run` has it, in whatever state.
+
+    None where there is none, and where only MLflow itself can find out.
+    """
     database = database_path(uri)
     try:
         if database is not None:
-            found = _in_database(database, experiment, key)
-        elif uri.startswith(("http://", "https://")) and _is_simple():
-            found = _on_server(uri, experiment, key)
-        else:
-            return None
+            return _in_database(database, experiment, key)
+        if uri.startswith(("http://", "https://")) and _is_simple():
+            return _on_server(uri, experiment, key)
     except (OSError, ValueError, KeyError, sqlite3.Error):
-        return None  # MLflow will say what is wrong
-    if found is None or found[2:] != ("FINISHED", mirror):
-        return None
-    return found[0], found[1]
+        pass  # MLflow will say what is wrong
+    return None
 
 
-def _in_database(database: Path, experiment: str, key: str) -> tuple[str, str, str, str] | None:
+def _in_database(database: Path, experiment: str, key: str) -> Found | None:
     with reading(database) as connection:
         row = connection.execute(_QUERY, (key, experiment)).fetchone()
-    return None if row is None else (str(row[0]), str(row[1]), str(row[2]), str(row[3]))
+        if row is None:
+            return None
+        tags = dict(connection.execute(_TAGS, (row[0],)).fetchall())
+    return Found(str(row[0]), str(row[1]), str(row[2]), int(row[3] or 0), tags)
 
 
 def _is_simple() -> bool:
@@ -82,8 +102,7 @@ def _is_simple() -> bool:
     return not any(n.startswith("MLFLOW_TRACKING_") and n not in _KNOWN for n in os.environ)
 
 
-def _on_server(uri: str, experiment: str, key: str) -> tuple[str, str, str, str] | None:
-    """The oldest run with the key, as `run.find_run` has it."""
+def _on_server(uri: str, experiment: str, key: str) -> Found | None:
     name = f"experiments/get-by-name?experiment_name={quote(experiment, safe='')}"
     about = _answer(uri, name)["experiment"]
     if about["lifecycle_stage"] != "active":
@@ -99,7 +118,8 @@ def _on_server(uri: str, experiment: str, key: str) -> tuple[str, str, str, str]
         return None
     info = runs[0]["info"]
     tags = {tag["key"]: tag["value"] for tag in runs[0]["data"]["tags"]}
-    return info["run_id"], about["experiment_id"], info["status"], tags.get(MIRROR_TAG, "")
+    started = int(info.get("start_time", 0))
+    return Found(info["run_id"], about["experiment_id"], info["status"], started, tags)
 
 
 def _answer(uri: str, what: str, body: dict[str, Any] | None = None) -> Any:

@@ -50,7 +50,7 @@ def serving(track: TrackParams, root: str | Path = ".", port: int = PORT) -> Ite
     Args:
         track: where the store is.
         root: folder from which a relative store is taken.
-        port: first port to try.
+        port: first port to try; the next free one is taken.
 
     Raises:
         UserError: there is no store yet, it cannot be used, or the server does not start.

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ncsn.base import metric_names as keys
 from ncsn.base import training_names
 from ncsn.config.params import ProjectParams, checked_params
 from ncsn.report.run.inputs import ReportInputs
-from ncsn.report.run.page import configuration, cost, share_notes
+from ncsn.report.run.notes import share_notes
+from ncsn.report.run.page import configuration, cost
 from ncsn.report.run.tables import metric_rows
 from ncsn.report.run.write import write_report
 from ncsn.runtime.dag import stage_table
@@ -61,8 +64,8 @@ def test_numbers_stand_with_their_conditions_and_floors(
     make_results: Results, params: ProjectParams
 ) -> None:
     page = written(make_results(num_samples=500), params)
-    assert "FID (classifier, layer 128, vs 110 test images) 5.432 500 samples" in page.text
-    assert "2.3 120 samples 1.25 160 train images" in page.text
+    headline = "FID (classifier, layer 128, vs 110 test images), lower is better network 5.432"
+    assert f"{headline} 500 samples oracle (exact score) 2.3 120 samples floor 1.25" in page.text
     assert "97.8%" in page.text
     for bare in re.findall(r"\bFID\b(.{12})", page.text):
         assert bare.startswith(" (classifier")
@@ -104,12 +107,13 @@ def test_bars_and_the_matched_floor_stand_beside_the_numbers(
     make_results: Results, params: ProjectParams
 ) -> None:
     text = written(with_bars(make_results()), params).text
-    assert "5.432 ± 0.63 120 samples 2.3 ± 0.63 120 samples 2.1 ± 0.4 120 train images" in text
+    assert "network 5.43 ± 0.63 120 samples oracle (exact score) 2.30 ± 0.63 120 sam" in text
+    assert "floor 2.10 ± 0.40 120 train images" in text
     assert "all 160: 1.25" in text
     assert "20 random sets of 120 train images vs 110 test images" in text
     assert "± is the standard error: jackknife over 20 groups" in text
     assert "Its ± holds 0.49 for the fit" in text and "samples 120: 5.432, 60: 5.9" in text
-    share, schedule = "network is 3.132 ± 0.42", "schedule is 0.2 ± 0.5, which cannot be told"
+    share, schedule = "network is 3.13 ± 0.42", "schedule is 0.20 ± 0.50, which cannot be told"
     assert share in text and schedule in text
 
 
@@ -170,9 +174,10 @@ def test_the_page_needs_no_network_and_no_other_file(
 ) -> None:
     page = written(make_results(), params)
     raw = Path(params.paths.report).read_text(encoding="utf-8")
-    assert len(page.sources) == 11
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert not re.search(r"https?://|<script|<link|@import|url\(", raw)
+    assert len(page.sources) == 19
+    kinds = Counter(source.partition(";base64,")[0] for source in page.sources)
+    assert kinds == {"data:image/png": 17, "data:image/gif": 2}
+    assert not re.search(r"https?://|<script\s|<link|@import|url\(", raw)
 
 
 def test_the_distance_of_samples_stands_beside_that_of_held_out_images(
@@ -243,7 +248,7 @@ def test_every_kind_of_run_has_a_page(
     noise = {key: shape[key] for key in ("num_levels", "sigma_max") if key in shape}
     weighted = changed(params, "train", weight_power=2.0)
     page = written(make_results(**shape), changed(weighted, "noise", **noise))
-    assert len(page.sources) == 11
+    assert len(page.sources) == 19
     assert "None" not in page.text and "nan" not in page.text.split()
 
 
@@ -252,7 +257,7 @@ def test_a_configuration_that_trains_nothing_says_so(
 ) -> None:
     page = written(make_results(num_steps=0), params)
     assert "Nothing was trained" in page.text
-    assert len(page.sources) == 9
+    assert len(page.sources) == 17
     table = pd.read_csv(Path(params.paths.plots) / "training.csv")
     assert list(table.columns) == ["step", "loss"] and table.empty
 
@@ -317,3 +322,35 @@ def test_a_training_that_stays_where_a_zero_score_is_is_noticed_above_the_number
     assert text.index("at step 1,500, not below the 32 of a") < text.index("Network evaluations")
     recovered = [*stuck, {"step": 1550, training_names.TRAIN_LOSS: 20.0}]
     assert "Notice:" not in written(replace(results, log=recovered), params).text
+
+
+def test_each_number_stands_once_with_the_digits_of_its_error(
+    make_results: Results, params: ProjectParams
+) -> None:
+    text = written(with_bars(make_results()), params).text
+    shown = text[: text.index("Reproduce make")]
+    assert shown.count("5.43 ± 0.63") == 1 and "5.432 ± " not in text
+    assert shown.count("0.812") == 1  # precision, without an error
+
+
+def test_toy_studies_have_a_figure_and_a_sentence_with_their_numbers(
+    make_results: Results, params: ProjectParams
+) -> None:
+    results = make_results()
+    toy = results.toy | {"toy/share_langevin_mean": 0.5119, "toy/share_langevin_std": 0.0125}
+    text = written(replace(results, toy=toy), params).text
+    assert "In 3,072 dimensions the exact trace takes" in text
+    assert "Langevin dynamics leaves 0.512 ± 0.013 of its samples there" in text
+
+
+def test_films_are_files_too_and_a_training_without_previews_has_none(
+    make_results: Results, params: ProjectParams
+) -> None:
+    written(make_results(), params)
+    figures = Path(params.paths.figures)
+    with Image.open(figures / "training_film.gif") as film:
+        assert film.n_frames == 3
+    with Image.open(figures / "sampling_film.gif") as film:
+        assert film.n_frames == len(make_results().trajectory)
+    text = written(replace(make_results(), previews={}), params).text
+    assert "The training ·" not in text and not (figures / "training_film.gif").exists()

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.base import metric_names as keys
+from ncsn.base.numbers import with_error
 from ncsn.base.run_record import RunRecord
 from ncsn.report.compare.conditions import Group, groups, mismatches, title
 from ncsn.report.compare.tables import cost_rows, differing_params, letters
 from ncsn.report.compare.verdicts import Standing, standings
 from ncsn.report.compare.words import caveats, curves_note, findings, notices, same_noise
-from ncsn.report.run.page import error_number, number
-from ncsn.report.template import page_template
+from ncsn.report.template import number, page_template
 
 TEMPLATE = Path(__file__).with_name("compare.html")
 _CLASSES = {"best value": "best", "worse": "worse", "not told apart": "same"}
@@ -30,7 +30,7 @@ def render_comparison(
     """
     names = letters(len(runs))
     params = differing_params(runs)
-    filters: dict[str, Callable[..., Any]] = {"number": number, "error": error_number}
+    filters: dict[str, Callable[..., Any]] = {"number": number, "digits": with_error}
     filters["mark"] = _mark
     found = groups(runs)
     return page_template(TEMPLATE, filters).render(

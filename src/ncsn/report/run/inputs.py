@@ -33,6 +33,8 @@ from ncsn.report.run.checks import (
     check_shapes,
     check_trajectory,
 )
+from ncsn.report.run.pictures import read_previews, read_toy_figures
+from ncsn.report.run.toy import TOY_NUMBERS
 
 _CONDITIONS = (keys.FID_NUM_SAMPLES, keys.NUM_REFERENCE, keys.EXTRACTOR, keys.FEATURE_LAYER)
 _ORACLE_COUNT = "oracle/fid_num_samples"
@@ -62,6 +64,9 @@ class ReportInputs:
             of the left and the right half.
         baseline: images drawn without annealing, in the form of `samples`, with their noise.
         neighbours: indices and distances of training images, of `pixels` and of `features`.
+        previews: grids of images drawn during the training, uint8, (H, W, 3), by step.
+        toy: numbers of the toy studies.
+        toy_figures: their figures as PNG, by study.
     """
 
     data: dict[str, Any]
@@ -80,6 +85,9 @@ class ReportInputs:
     inpainting: dict[str, np.ndarray]
     baseline: np.ndarray
     neighbours: dict[str, Any]
+    previews: dict[int, np.ndarray]
+    toy: dict[str, Any]
+    toy_figures: dict[str, bytes]
 
 
 def read_inputs(paths: PathsParams) -> ReportInputs:
@@ -107,6 +115,9 @@ def read_inputs(paths: PathsParams) -> ReportInputs:
         inpainting=read_npz(paths.inpainting),
         baseline=_images(paths.baseline),
         neighbours=read_record(paths.neighbours, NeighboursRecord),
+        previews=read_previews(paths.previews),
+        toy=read_metrics(paths.toy_summary, *TOY_NUMBERS),
+        toy_figures=read_toy_figures(paths.toy_figures),
     )
     _check(inputs, paths)
     return inputs

@@ -13,7 +13,15 @@ from ncsn.base.files import whole_file, whole_folder
 from ncsn.base.marked import refuse_foreign
 from ncsn.config.params import Params, ProjectParams
 from ncsn.maths.zero_score import zero_score_loss
-from ncsn.report.grids import plot_annealing, plot_images, plot_inpainting, plot_neighbours
+from ncsn.report.films import Film, film, sampling_frames
+from ncsn.report.grids import (
+    NAMED_STATES,
+    plot_annealing,
+    plot_images,
+    plot_inpainting,
+    plot_neighbours,
+    state_label,
+)
 from ncsn.report.run.charts import plot_level_losses, plot_training
 from ncsn.report.run.inputs import ReportInputs
 from ncsn.report.run.page import render_page
@@ -35,11 +43,13 @@ def write_report(inputs: ReportInputs, params: ProjectParams) -> list[Metric]:
     num_pixels = inputs.samples[0].size
     split = params.reference.split
     metrics = metric_rows(inputs.metrics, inputs.reference, split, num_pixels)
-    pictures = report_pictures(inputs, params)
-    page = render_page(inputs, params, metrics, pictures)
+    pictures, films = report_pictures(inputs, params), report_films(inputs, params)
+    page = render_page(inputs, params, metrics, pictures, films)
     with whole_folder(params.paths.figures) as folder:
         for name, png in pictures.items():
             (folder / f"{name}.png").write_bytes(png)
+        for name, shown in films.items():
+            (folder / f"{name}.gif").write_bytes(shown.gif)
     _write_tables(params.paths.plots, plot_tables(inputs, params, metrics))
     with whole_file(params.paths.report) as partial:
         partial.write_text(page, encoding="utf-8")
@@ -69,6 +79,19 @@ def report_pictures(inputs: ReportInputs, params: Params) -> dict[str, bytes]:
     if losses is not None:
         figures["level_losses"] = plot_level_losses(losses, zero_score_loss, least)
     return {name: png_bytes(figure) for name, figure in figures.items()}
+
+
+def report_films(inputs: ReportInputs, params: Params) -> dict[str, Film]:
+    """Returns the films by name: of the sampling, and of the training where it drew previews."""
+    labels = [state_label(k, sigma) for k, sigma in enumerate(inputs.trajectory_sigmas)]
+    captions = [
+        name if name in NAMED_STATES else f"after the level sigma = {name}" for name in labels
+    ]
+    films = {"sampling_film": film(sampling_frames(inputs.trajectory), captions)}
+    if inputs.previews:
+        steps = [f"step {step:,} of {params.train.num_steps:,}" for step in inputs.previews]
+        films["training_film"] = film(list(inputs.previews.values()), steps)
+    return films
 
 
 def plot_tables(

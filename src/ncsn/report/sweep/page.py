@@ -11,11 +11,10 @@ from typing import Any
 import pandas as pd
 
 from ncsn.base.progress import duration
-from ncsn.report.run.page import number
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.inputs import SweepStudy, axis_number, metric_title
 from ncsn.report.sweep.samples import named_rows, rows_along
-from ncsn.report.template import page_template
+from ncsn.report.template import number, page_template
 
 TEMPLATE = Path(__file__).with_name("study.html")
 NUM_ENDED_ROWS = 60  # pruned and failed trials on the page; trials.csv has all

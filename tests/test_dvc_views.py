@@ -1,0 +1,70 @@
+"""What DVC shows of a run: a table that fits a terminal, and a page that needs no network."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ncsn.base import metric_names as keys
+from ncsn.base.records import HEADLINE, write_metrics
+
+ROOT = Path(__file__).parents[1]
+CURVE = "step,loss\n1,9\n2,8\n"
+LEVELS = "level,sigma,loss\n0,1,9\n1,0.1,8\n"
+BARS = 'metric,value\n"network, 500 samples: FID (classifier, layer 128), a name of length",5\n'
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project's definitions with small results, in a repository of its own."""
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(
+        ROOT / ".dvc",
+        tmp_path / ".dvc",
+        ignore=shutil.ignore_patterns("cache", "tmp", "config.local"),
+    )
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    reports = tmp_path / "reports"
+    metrics = dict.fromkeys(HEADLINE, 5.592622325410219) | {keys.KID_MEAN: 0.1}
+    write_metrics(reports / "metrics.json", metrics)
+    for name in ("oracle", "reference", "toy"):
+        write_metrics(reports / f"{name}.json", {f"{name}/number": 1.0})
+    for folder in ("plots", "figures"):
+        (reports / folder).mkdir()
+    tables = {"training": CURVE, "validation": CURVE, "final_level_losses": LEVELS}
+    tables |= {"least_level_losses": LEVELS, "frechet_distances": BARS, "precision_recall": BARS}
+    for name, text in tables.items():
+        (reports / "plots" / f"{name}.csv").write_text(text)
+    for name in ("samples", "annealing"):
+        Image.new("L", (8, 8)).save(reports / "figures" / f"{name}.png")
+    return tmp_path
+
+
+def dvc(project: Path, *words: str) -> str:
+    """What a command prints on a terminal of 120 columns."""
+    environment = {**os.environ, "COLUMNS": "120", "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(
+        ["dvc", *words], cwd=project, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(600)
+def test_metrics_fit_a_terminal_and_plots_need_no_network(project: Path) -> None:
+    lines = dvc(project, "metrics", "show").splitlines()
+    assert len(lines) == 5 and max(map(len, lines)) <= 120
+    assert sorted(lines[0].split()) == sorted(["Path", *HEADLINE])
+    dvc(project, "plots", "show")
+    page = (project / "dvc_plots" / "index.html").read_text()
+    assert 'src="http' not in page and "<link" not in page and "vegaEmbed" in page
+    assert page.count("var spec =") == 4
+    assert len(re.findall(r'<img src="[^"]*_(?:samples|annealing)\.png"', page)) == 2
+    assert "a name of length" in page
