@@ -1,4 +1,4 @@
-"""What DVC shows of a run: a table that fits a terminal, and a page that needs no network."""
+"""What DVC shows of a run: a table that fits a terminal, charts, and images side by side."""
 
 import os
 import re
@@ -58,13 +58,12 @@ def dvc(project: Path, *words: str) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_metrics_fit_a_terminal_and_plots_need_no_network(project: Path) -> None:
+def test_metrics_fit_a_terminal_and_plots_show_images_and_whole_labels(project: Path) -> None:
     lines = dvc(project, "metrics", "show").splitlines()
     assert len(lines) == 5 and max(map(len, lines)) <= 120
     assert sorted(lines[0].split()) == sorted(["Path", *HEADLINE])
     dvc(project, "plots", "show")
     page = (project / "dvc_plots" / "index.html").read_text()
-    assert 'src="http' not in page and "<link" not in page and "vegaEmbed" in page
     assert page.count("var spec =") == 4
     assert len(re.findall(r'<img src="[^"]*_(?:samples|annealing)\.png"', page)) == 2
     assert "a name of length" in page

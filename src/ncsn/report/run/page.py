@@ -7,7 +7,7 @@ where and from which commit they were had lies beside it, in the script that `tr
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +55,11 @@ def render_page(
         pictures: PNG files by name; a section whose picture is missing is left out or says why.
         films: the same of what moves.
     """
-    filters = {"number": number, "digits": with_error, "sides": metric_sides}
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "digits": with_error,
+        "sides": metric_sides,
+    }
     return page_template(TEMPLATE, filters).render(
         params=params,
         notices=notices(inputs, params),
