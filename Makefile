@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro verify doctor test test-all check ui
+.PHONY: help setup repro demo verify doctor test test-all check ui
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 repro: $(STAMP)  ## run the pipeline of params.yaml
 	@python pipeline/repro.py
+
+demo: $(STAMP)  ## bring the published studies into MLflow and into Optuna's database
+	python pipeline/sweep.py import
 
 verify: $(STAMP)  ## hold this machine's metrics against the published ones
 	@python pipeline/verify.py

@@ -4,6 +4,7 @@ Neither Optuna nor MLflow is needed to make or read a record. `as_attrs` gives t
 form in which Optuna keeps them, `from_attrs` reads them back.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,7 +121,7 @@ class TrialRecord:
 
     def wall_seconds(self) -> float:
         """Seconds of all its stages together."""
-        return float(sum(self.seconds.values()))
+        return math.fsum(self.seconds.values())  # whatever their order
 
 
 def _json(value: Any) -> Any:

@@ -24,7 +24,6 @@ from ncsn.sweep.studies.plan import Plan, load_plan
 from ncsn.sweep.studies.space import keys_of
 
 ROOT = Path(".")
-REPORTS = Path("reports/sweeps")
 _MANY = 1_000_000  # more trials than any study's database serves
 _MANY_WORKERS = 256  # each is a process with its own clone
 
@@ -68,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     fresh = "fresh trainings of each; default budget.confirm_trainings; 1 keeps the network"
     confirm.add_argument("--trainings", type=_trainings, metavar="K", help=fresh)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
-    _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
+    report = _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
+    report.add_argument("--force", action="store_true", help="also over one of more trials")
+    bring = _subparser(commands, "import", _import, "bring exported studies into the database")
+    bring.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
     return parser
 
 
@@ -77,7 +79,10 @@ def _subparser(
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     made.set_defaults(command=command)
-    if name != "list":
+    if name == "import":
+        folder = "of reports/sweeps/, or its path; none means all"
+        made.add_argument("folders", metavar="FOLDER", nargs="*", help=folder)
+    elif name != "list":
         made.add_argument("study", metavar="STUDY", help="a file in studies/")
         made.add_argument("--size", default="digits", help="of the study; default digits")
         made.add_argument("--model", choices=["network", "oracle"], default="network")
@@ -95,7 +100,7 @@ def _run(args: Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
     root, params = ROOT.resolve(), _params()
     plan = load_plan(args.study, args.size, args.model, settings=dict(args.set))
-    checked_source(root, allow_dirty=args.allow_dirty)
+    checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     locks = root / params.paths.work / "sweep"
     locks.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + plan.budget.hours * 3600
@@ -157,8 +162,9 @@ def _save(args: Namespace) -> None:
     from ncsn.sweep.results.winners import save_experiments
     from ncsn.sweep.trials.workspace import checked_source
 
-    checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty)
-    name = _plan(args).name
+    plan = _plan(args)
+    checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
+    name = plan.name
     best = _best(read_study(_storage(), name), args.top)
     rows = {f"{name}-{trial.number}": trial.values for trial in best}
     saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
@@ -172,7 +178,7 @@ def _confirm(args: Namespace) -> None:
     from ncsn.sweep.trials.workspace import checked_source
 
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
-    checked_source(root, allow_dirty=args.allow_dirty)
+    checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     _best(read_study(storage, plan.name), args.top)
     pipeline = ProjectPipeline(root, args.allow_dirty)
     confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
@@ -182,26 +188,21 @@ def _confirm(args: Namespace) -> None:
 
 def _report(args: Namespace) -> None:
     """Writes the report of a study."""
-    from ncsn.report.sweep.write import write_study_report
-    from ncsn.sweep.results.export import export_study
-    from ncsn.sweep.search.pictures import ARTIFACTS
+    from ncsn.sweep.published import report_study
     from ncsn.sweep.search.tracked import publish_page
 
-    plan, storage = _plan(args), _storage()
-    known = study_names(storage)
-    for name in [plan.name, *(name for name in _related(plan) if name in known)]:
-        export_study(storage, name, REPORTS / name, ROOT / ARTIFACTS)
-    page = write_study_report(REPORTS / plan.name)
+    plan = _plan(args)
+    page = report_study(_storage(), plan, ROOT, force=args.force)
     print(page)
     if link := publish_page(_params().track, plan.name, page, ROOT.resolve()):
         print(f"in MLflow: {link}")
 
 
-def _related(plan: Plan) -> list[str]:
-    """Full names of the studies that a report shows beside this one."""
-    others = [f"{plan.study}_amortised", *filter(None, [plan.spec.same_points])]
-    beside = [plan.name.replace(plan.study, other, 1) for other in others]
-    return beside if plan.model == "oracle" else [f"{plan.name}-oracle", *beside]
+def _import(args: Namespace) -> None:
+    """Brings exported studies into the database and into MLflow."""
+    from ncsn.sweep.published import import_studies
+
+    import_studies(args.folders, _params(), ROOT.resolve(), track=not args.no_tracking)
 
 
 def _params() -> ProjectParams:

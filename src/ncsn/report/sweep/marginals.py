@@ -78,7 +78,7 @@ def _objective_panel(
     if oracle is not None and objective in oracle.objectives and name in oracle.axes:
         values.append(_draw_oracle(axes, study, oracle, name, objective))
     _trend(axes, study, name, x, y, LINE)
-    at = x + _jitter(study, name, trials["number"])
+    at = places_along(study, name, trials)
     if len(study.objectives) == 1:
         _draw_not_told(axes, at, y, not_told_apart(trials).to_numpy(bool))
     errors = standard_errors(trials, objective)
@@ -207,6 +207,11 @@ def _range_ends(axes: Axes, axis: dict[str, Any]) -> None:
         outer = (2 * low - high, 2 * high - low)
     for ends in ((outer[0], inner[0]), (inner[1], outer[1])):
         axes.axvspan(*ends, color="#f1efe9", lw=0, zorder=0)
+
+
+def places_along(study: SweepStudy, name: str, trials: pd.DataFrame) -> np.ndarray:
+    """Returns where the circles of trials stand along the axis `name`."""
+    return positions(study, name, trials[name]) + _jitter(study, name, trials["number"])
 
 
 def _jitter(study: SweepStudy, name: str, numbers: pd.Series) -> np.ndarray:

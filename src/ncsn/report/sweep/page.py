@@ -4,15 +4,17 @@ The page lies beside its PNG files and needs no network.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ncsn.base.progress import duration
 from ncsn.report.sweep.agreement import Comparison
+from ncsn.report.sweep.hover import Spot, told
 from ncsn.report.sweep.inputs import SweepStudy, axis_number, metric_title
+from ncsn.report.sweep.parallel import parallel_coordinates
 from ncsn.report.sweep.samples import named_rows, rows_along
 from ncsn.report.template import number, page_template
 
@@ -21,11 +23,28 @@ NUM_ENDED_ROWS = 60  # pruned and failed trials on the page; trials.csv has all
 _ENDS = {"low": "lower", "high": "upper"}
 
 
+class Facts(NamedTuple):
+    """What the folder of a report tells of a study.
+
+    Attributes:
+        commit: that of its trials, None where nobody can look it up.
+        spots: where trials stand in each figure, by what it shows.
+        siblings: folders of the same study at other sizes and models.
+        has_overview: whether the page of all studies is there.
+    """
+
+    commit: str | None
+    spots: Mapping[str, Sequence[Spot]]
+    siblings: Sequence[str]
+    has_overview: bool
+
+
 def render_study(
     study: SweepStudy,
     oracle: SweepStudy | None,
     comparisons: Mapping[str, Comparison],
     pictures: Mapping[str, str],
+    facts: "Facts | None" = None,
 ) -> str:
     """Returns the page as HTML.
 
@@ -34,8 +53,9 @@ def render_study(
         oracle: the same study with the exact score, None without one.
         comparisons: "oracle" and "amortised" studies over the same axes, where they exist.
         pictures: file names of the figures by what they show; a missing one is left out.
+        facts: what only the folder tells; None where there is none.
     """
-    summary = study.summary
+    summary, facts = study.summary, facts or Facts(None, {}, [], False)
     ended = study.trials[study.trials["state"].isin(["pruned", "failed"])]
     filters: dict[str, Callable[..., Any]] = {
         "number": number,
@@ -69,6 +89,9 @@ def render_study(
         num_ended=len(ended),
         absent=_absent(study),
         error_note=error_text(summary),
+        facts=facts,
+        told=told(study),
+        parallel=parallel_coordinates(study),
     )
 
 

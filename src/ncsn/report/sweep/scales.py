@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ncsn.base.chart_style import ACCENT, INK, LINE, PLAIN
 from ncsn.report.run.charts import LOG_FROM_RATIO
-from ncsn.report.sweep.inputs import SweepStudy, is_log
+from ncsn.report.sweep.inputs import SweepStudy, axis_number, is_log
 
 GREEN, RED, ORACLE = "#2f7d4f", "#b3261e", "#8a6fb0"
 _POWERS_FROM = 1e4  # a range of this ratio has 10^n at its ticks
@@ -66,11 +66,13 @@ def value_axis(axes: Axes, study: SweepStudy, name: str, vertical: bool = False)
     if is_log(axis):
         set_scale("log")
         log_ticks(which, low, high)
+        which.set_minor_formatter(NullFormatter())
         margin = (high / low) ** 0.03
         set_limits(low / margin, high * margin)
     else:
         margin = 0.03 * (high - low)
         set_limits(low - margin, high + margin)
+    which.set_major_formatter(FuncFormatter(lambda value, _: axis_number(float(value))))
 
 
 def objective_axis(which: Any, set_scale: Any, values: np.ndarray) -> None:

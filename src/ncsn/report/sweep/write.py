@@ -1,7 +1,7 @@
 """The report of a study in one call: figures first, the page last."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -19,15 +19,21 @@ from ncsn.report.sweep.charts import (
     plot_pair,
     strongest_pair,
 )
+from ncsn.report.sweep.hover import spots
 from ncsn.report.sweep.inputs import SweepStudy, read_exported
 from ncsn.report.sweep.marginals import plot_marginal
-from ncsn.report.sweep.page import render_study
+from ncsn.report.sweep.overview import siblings
+from ncsn.report.sweep.page import Facts, render_study
 
 PAGE = "index.html"
 ORACLE_SUFFIX = "-oracle"
 
 
-def write_study_report(folder: str | Path, oracle_folder: str | Path | None = None) -> Path:
+def write_study_report(
+    folder: str | Path,
+    oracle_folder: str | Path | None = None,
+    has_commit: Callable[[str], bool] = lambda commit: True,
+) -> Path:
     """Writes index.html and its PNG files beside trials.csv and study.json; returns the page.
 
     PNG files that an earlier page shows and this one does not are deleted.
@@ -36,6 +42,7 @@ def write_study_report(folder: str | Path, oracle_folder: str | Path | None = No
         folder: an exported study.
         oracle_folder: the same study with the exact score; None takes the folder beside it whose
             name ends in `-oracle`, if there is one.
+        has_commit: whether a commit can be looked up; one that cannot is not named.
 
     Raises:
         UserError: an exported file is missing.
@@ -46,11 +53,20 @@ def write_study_report(folder: str | Path, oracle_folder: str | Path | None = No
     oracle = read_exported(beside) if oracle_folder or _is_exported(beside) else None
     figures = study_figures(study, oracle)
     names = {what: f"{_file_name(what)}.png" for what in figures}
+    places = {}
     for what, figure in figures.items():
         with whole_file(folder / names[what]) as partial:
             partial.write_bytes(png_bytes(figure))
+        places[what] = spots(study, what, figure)
     stale = _shown_pictures(folder / PAGE) - set(names.values())
-    page = render_study(study, oracle, _comparisons(folder, study, oracle), names)
+    commit = study.summary.get("commit")
+    facts = Facts(
+        commit if commit and has_commit(commit) else None,
+        places,
+        siblings(folder, str(study.summary.get("file"))),
+        (folder.parent / PAGE).exists(),
+    )
+    page = render_study(study, oracle, _comparisons(folder, study, oracle), names, facts)
     with whole_file(folder / PAGE) as partial:
         partial.write_text(page, encoding="utf-8")
     for name in stale:

@@ -30,6 +30,7 @@ from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.importances import importances
 from ncsn.sweep.search.pictures import kept_samples
 from ncsn.sweep.search.read import STATES, StudyData, read_study
+from ncsn.sweep.search.remainder import remainder
 
 _FIRST = ("number", "state", "origin", "feasible")
 _LAST = (
@@ -37,6 +38,7 @@ _LAST = (
     *("started", "finished", "trainings", "draws", "train_seeds", "seeds", "reason"),
 )
 _ORACLE = "-oracle"
+ENDINGS = ("complete", "pruned", "failed")
 NUM_BEST = 10  # trials in study.json; trials.csv has all
 
 
@@ -58,6 +60,7 @@ def export_study(
     told = verdict_values(data)
     rows = [_row(trial) | _again(trial, data, told) for trial in data.trials]
     summary = _summary(data) | {"importances": importances(storage, data)}
+    summary |= remainder(storage, name)
     pictures = kept_samples(storage, name, artifacts) if artifacts else {}
     summary["samples"] = write_pictures(data, pictures, Path(folder), _earlier(Path(folder)))
     summary["begun"] = begun(data)
@@ -70,6 +73,25 @@ def export_study(
     with whole_file(Path(folder) / STUDY_FILE) as partial:
         partial.write_text(text + "\n")
     return summary
+
+
+def fuller(data: StudyData, folder: Path) -> str | None:
+    """Returns in what the export in `folder` is fuller than the study; None where in nothing.
+
+    Args:
+        data: the study.
+        folder: of an export, or of none.
+    """
+    earlier = _earlier(folder)
+    before = sum(earlier.get("counts", {}).get(state, 0) for state in ENDINGS)
+    again = len(earlier.get("attrs", {}).get("confirmed", {}))
+    now = sum(trial.state in ENDINGS for trial in data.trials)
+    now_again = len(data.attrs.get("confirmed", {}))
+    if before > now:
+        return f"{before} trials that ended, the database has {now}"
+    if before == now and again > now_again:
+        return f"{again} points drawn again, the database has {now_again}"
+    return None
 
 
 def _earlier(folder: Path) -> dict[str, Any]:
@@ -150,9 +172,9 @@ def commands(data: StudyData) -> list[str]:
     best = best_trials(data)
     if not best:
         return [run]
-    number = best[0].number
-    apply = f"python pipeline/sweep.py apply {study} --trial {number} --all"
-    return [run, apply, "dvc repro"]
+    bring = f"python pipeline/sweep.py import {data.name}"
+    apply = f"python pipeline/sweep.py apply {study} --trial {best[0].number} --all"
+    return [bring, run, apply, "dvc repro"]
 
 
 def _file_name(data: StudyData) -> str:

@@ -5,6 +5,7 @@ Every key and value is held against the rules of params.yaml before any trial st
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,7 @@ from ncsn.config.params import checked_params
 from ncsn.config.preset import preset_names, preset_values
 from ncsn.maths.samplers.evaluations import network_evaluations
 from ncsn.sweep.studies.rules import complaints, refused
-from ncsn.sweep.studies.space import AxisType, grid, values_of
+from ncsn.sweep.studies.space import AxisType, grid, keys_of, values_of
 from ncsn.sweep.studies.study import FOLDER, Budget, Spec, load_spec
 
 ORACLE = {"model.name": "oracle"}
@@ -59,6 +60,11 @@ class Plan:
     def shared(self) -> dict[str, Any]:
         """Returns the dotted values that all trials share."""
         return {**self.fixed, **self.forced}
+
+    def keys(self) -> set[str]:
+        """Returns the keys of params.yaml that every trial sets."""
+        own = (keys_of(name, axis) for name, axis in self.space.items())
+        return {*self.shared(), *chain.from_iterable(own)}
 
     @property
     def draws(self) -> int:

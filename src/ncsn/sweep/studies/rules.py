@@ -12,6 +12,7 @@ from ncsn.sweep.studies.space import AxisType, FloatAxis, IntAxis, grid_values, 
 if TYPE_CHECKING:
     from ncsn.sweep.studies.plan import Plan
 
+_OF_TRAINING = {"model", "train"}  # sections that the exact score does not see
 _MOST_GRID_POINTS = 100_000
 
 
@@ -42,6 +43,7 @@ def _broken_together(plan: "Plan", settings: Mapping[str, Any]) -> Iterator[str]
 def complaints(plan: "Plan", own: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a study file at one size, whose `fixed` values are `own`."""
     yield from _unknown_keys(plan, own)
+    yield from _without_effect(plan)
     yield from _too_many_points(plan)
     for key, value in own.items():
         yield from _broken(plan, f"sizes.{plan.size}.fixed.{key}", key, value)
@@ -56,6 +58,15 @@ def complaints(plan: "Plan", own: Mapping[str, Any]) -> Iterator[str]:
                 yield f"space.{name}.when.{key}: must be an axis that stands before {name}"
         yield from _broken_ends(plan, name, axis)
     yield from _tied_to_text(plan)
+
+
+def _without_effect(plan: "Plan") -> Iterator[str]:
+    """An exact score is not trained: an axis of the training alone would compare equal draws."""
+    for name, axis in plan.space.items():
+        sections = {key.partition(".")[0] for key in keys_of(name, axis)}
+        if plan.model == "oracle" and sections <= _OF_TRAINING:
+            rule = "decides the training alone, and the exact score of --model oracle has none"
+            yield f"space.{name}: {rule}; run it with --model network"
 
 
 def _unknown_keys(plan: "Plan", own: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,15 @@ def head(main: Path) -> str:
         raise UserError(f"{main}: a study needs at least one commit; make it: {commit}") from None
 
 
+def has_commit(main: Path, commit: str) -> bool:
+    """Whether the repository around `main` has a commit; False where there is none."""
+    try:
+        git(main, "cat-file", "-e", f"{commit}^{{commit}}")
+    except UserError:
+        return False
+    return True
+
+
 def place_in_git(main: Path) -> tuple[Path, Path]:
     """Returns the top folder of the repository around `main`, and the project's path in it.
 

@@ -6,7 +6,7 @@ A project that is a folder of a larger repository has its workspaces in clones o
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ from ncsn.base.git import git
 from ncsn.base.marked import MARK, refuse_foreign, remove_marked
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
+from ncsn.sweep.trials.changes import changed_params
 from ncsn.sweep.trials.dvc_repo import share_cache
 from ncsn.sweep.trials.git import head, place_in_git
 
@@ -57,12 +58,14 @@ class Workspace:
         return self.shared / "locks"
 
 
-def checked_source(main: Path, *, allow_dirty: bool) -> None:
+def checked_source(main: Path, *, allow_dirty: bool, set_by_trials: Collection[str] = ()) -> None:
     """Refuses a main tree whose trials could not be told by its commit.
 
     Args:
         main: the project's top folder.
         allow_dirty: changes are wanted; trials run exactly the working tree.
+        set_by_trials: keys of params.yaml whose values there decide nothing, since every trial
+            sets them; `apply` changes no others.
 
     Raises:
         UserError: files are changed against HEAD, no workspace can be made of the project, or
@@ -73,6 +76,8 @@ def checked_source(main: Path, *, allow_dirty: bool) -> None:
     if allow_dirty:
         return
     changed = _changed_files(main)
+    if str(PARAMS_FILE) in changed and changed_params(main) <= set(set_by_trials):
+        changed.remove(str(PARAMS_FILE))
     if changed:
         listed = "\n       ".join(changed)
         raise UserError(
