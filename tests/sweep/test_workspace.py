@@ -6,6 +6,7 @@ import os
 import pytest
 
 from ncsn.base.errors import UserError
+from ncsn.config.preset import write_values
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.workspace import checked_source, open_workspace
 
@@ -38,6 +39,20 @@ def test_a_changed_tree_is_refused_with_the_list_of_its_files(project):
     listed = [line.strip() for line in str(error.value).splitlines()[1:-1]]
     assert listed == ["pipeline/unused.py", "src/extra.py", "src/scale.py"]
     checked_source(project, allow_dirty=True)
+
+
+def test_values_that_every_trial_sets_may_differ(project):
+    """`apply` writes them, and `confirm`, `save` and `run` come after it."""
+    write_values({"sampler.epsilon": 3e-5}, project / "params.yaml")
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        checked_source(project, allow_dirty=False)
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        checked_source(project, allow_dirty=False, set_by_trials={"sampler.name"})
+    checked_source(project, allow_dirty=False, set_by_trials={"sampler.epsilon", "train.seed"})
+    (project / "src" / "scale.py").write_text("SCALE = 7\n")
+    with pytest.raises(UserError) as error:
+        checked_source(project, allow_dirty=False, set_by_trials={"sampler.epsilon"})
+    assert "scale.py" in str(error.value) and "params.yaml" not in str(error.value)
 
 
 def test_a_project_without_a_commit_is_refused(tmp_path):

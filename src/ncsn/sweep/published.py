@@ -22,7 +22,7 @@ from ncsn.sweep.studies.plan import Plan
 from ncsn.sweep.trials.git import has_commit
 
 REPORTS = Path("reports/sweeps")
-DASHBOARD = "python -m pip install --constraint constraints.txt optuna-dashboard"
+DASHBOARD = "python -m pip install --constraint constraints.txt --editable '.[dashboard]'"
 
 
 def report_study(storage: Storage, plan: Plan, root: Path, *, force: bool = False) -> Path:

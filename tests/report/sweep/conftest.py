@@ -200,7 +200,7 @@ def exported(tmp_path: Path) -> Callable[[optuna.Study], Path]:
     return export
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def synthetic() -> Any:
     """The makers of this file, by name."""
     return _Synthetic

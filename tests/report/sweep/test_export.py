@@ -140,6 +140,7 @@ def test_commands_name_the_best_trial(synthetic: Any, exported: Exported) -> Non
     number = summary["best"][0]["number"]
     study = "joint --size digits --model oracle"
     assert summary["commands"] == [
+        "python pipeline/sweep.py import joint-digits-oracle",
         f"python pipeline/sweep.py run {study}",
         f"python pipeline/sweep.py apply {study} --trial {number} --all",
         "dvc repro",
