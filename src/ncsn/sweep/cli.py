@@ -14,6 +14,7 @@ from ncsn.base.trial_record import TrialRecord
 from ncsn.base.yaml_file import read_yaml, yaml_value
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
+from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
 from ncsn.sweep.search.database import Storage, open_storage, storage_faults, storage_url
@@ -166,6 +167,7 @@ def _save(args: Namespace) -> None:
     checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     name = plan.name
     best = _best(read_study(_storage(), name), args.top)
+    refuse_partial(best, name)
     rows = {f"{name}-{trial.number}": trial.values for trial in best}
     saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
     print("\n".join([*saved, "`dvc exp show` lists them"]))
@@ -179,7 +181,7 @@ def _confirm(args: Namespace) -> None:
 
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
     checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
-    _best(read_study(storage, plan.name), args.top)
+    refuse_partial(_best(read_study(storage, plan.name), args.top), plan.name)
     pipeline = ProjectPipeline(root, args.allow_dirty)
     confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
     data = read_study(storage, plan.name)

@@ -13,7 +13,7 @@ from PIL import Image
 from ncsn.base.errors import UserError
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.export import export_study, fuller
-from ncsn.sweep.results.exported import read_export
+from ncsn.sweep.results.exported import read_export, refuse_partial
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.pictures import ARTIFACTS, artifact_attrs, kept_samples
 from ncsn.sweep.search.read import read_study
@@ -124,6 +124,8 @@ def test_an_export_of_an_earlier_version_comes_back(published: Path, tmp_path: P
     for key in ("objectives", "conditions", "worker_seconds", "wall_seconds", "edges"):
         assert again[key] == summary[key]
     values = data.trials[2].values
+    with pytest.raises(UserError, match="trial 2 came from an export of an earlier version"):
+        refuse_partial([data.trials[2]], NAME)
     assert values["train.num_steps"] == 300 and data.trials[2].point.items() <= values.items()
 
 

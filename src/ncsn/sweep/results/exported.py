@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -25,6 +25,7 @@ _OWN = {
     *("number", "state", "origin", "feasible", "told_apart", "seconds", "train_key", "worker"),
     *("started", "finished", "trainings", "draws", "train_seeds", "seeds", "reason"),
 }
+_OF_EVERY_PRESET = "model.name"
 _GROUPS = ("seconds/", "how/", "by_seed/", "fresh/")
 
 
@@ -71,6 +72,24 @@ def read_export(folder: Path) -> ExportedStudy:
     files = (summary.get("samples") or {}).get("files", {})
     pictures = {int(n): folder / name for n, name in files.items() if (folder / name).is_file()}
     return ExportedStudy(folder, summary, trials, rest, pictures)
+
+
+def refuse_partial(trials: Iterable[TrialRecord], name: str) -> None:
+    """Refuses trials of which not all values are known, since others would take their place.
+
+    Args:
+        trials: of the study.
+        name: its full name.
+
+    Raises:
+        UserError: one came from an export of an earlier version.
+    """
+    for trial in trials:
+        if _OF_EVERY_PRESET not in trial.values:
+            raise UserError(
+                f"{name}: trial {trial.number} came from an export of an earlier version, without "
+                "all of its values; `run --fresh` runs the study anew"
+            )
 
 
 def _record(

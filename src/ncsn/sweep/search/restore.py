@@ -84,13 +84,16 @@ def _make(storage: RDBStorage, exported: ExportedStudy) -> None:
     summary = exported.summary
     directions = list(summary["objectives"].values())
     study = optuna.create_study(storage=storage, study_name=exported.name, directions=directions)
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        study.set_metric_names(list(summary["objectives"]))
-    for name, value in summary.get("system_attrs", {}).items():
-        study._storage.set_study_system_attr(study._study_id, name, value)
+    if "system_attrs" in summary:
+        for name, value in summary["system_attrs"].items():
+            study._storage.set_study_system_attr(study._study_id, name, value)
+    else:
+        experimental = optuna.exceptions.ExperimentalWarning
+        with warnings.catch_warnings(action="ignore", category=experimental):
+            study.set_metric_names(list(summary["objectives"]))
     known = {name: summary[name] for name in SHOWN if summary.get(name) is not None}
-    known |= {"study": summary.get("file"), "budget": summary.get("budget")}
-    for name, value in {**known, **summary.get("attrs", {})}.items():
+    older = {"study": summary.get("file"), "budget": summary.get("budget")}
+    for name, value in {**known, **summary.get("attrs", older)}.items():
         study.set_user_attr(name, value)
 
 
