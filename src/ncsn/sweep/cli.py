@@ -11,9 +11,10 @@ from typing import Any
 from ncsn.base.dotted import flattened
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
-from ncsn.base.yaml_file import read_yaml, yaml_value
+from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
+from ncsn.sweep import arguments as types
 from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
@@ -25,8 +26,6 @@ from ncsn.sweep.studies.plan import Plan, load_plan
 from ncsn.sweep.studies.space import keys_of
 
 ROOT = Path(".")
-_MANY = 1_000_000  # more trials than any study's database serves
-_MANY_WORKERS = 256  # each is a process with its own clone
 
 
 def run_command_line() -> None:
@@ -40,17 +39,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Studies over params.yaml.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = _subparser(commands, "run", _run, "run a study, or go on with it")
-    run.add_argument("--workers", type=_workers, default=1, metavar="N")
-    run.add_argument("--trials", type=_count, metavar="N", help="in place of budget.trials")
+    run.add_argument("--workers", type=types.workers, default=1, metavar="N")
+    run.add_argument("--trials", type=types.count, metavar="N", help="in place of budget.trials")
     run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
     run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
     value_help = "a value of params.yaml in place of the study's, such as a path of yours"
     run.add_argument(
-        "--set", action="append", type=_setting, default=[], metavar="KEY=VALUE", help=value_help
+        "--set",
+        action="append",
+        type=types.setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help=value_help,
     )
     run.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
     status = _subparser(commands, "status", _status, "progress, best, failures, time left")
-    status.add_argument("--trials", type=_count, metavar="N", help="as given to run")
+    status.add_argument("--trials", type=types.count, metavar="N", help="as given to run")
     _subparser(commands, "list", _list, "study files and what has been run")
     apply = _subparser(commands, "apply", _apply, "write a trial's values into params.yaml")
     chosen = apply.add_mutually_exclusive_group()
@@ -59,14 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     every = "all values of the trial, not those of the study's axes alone"
     apply.add_argument("--all", action="store_true", help=every)
     save = _subparser(commands, "save", _save, "make the best trials experiments of DVC")
-    save.add_argument("--top", type=_count, default=3, metavar="K")
+    save.add_argument("--top", type=types.count, default=3, metavar="K")
     save.add_argument("--allow-dirty", action="store_true", help="save the working tree")
     confirm = _subparser(commands, "confirm", _confirm, "draw the best again with fresh seeds")
-    confirm.add_argument("--top", type=_count, default=3, metavar="K")
+    confirm.add_argument("--top", type=types.count, default=3, metavar="K")
     per_point = "fresh draws of each point, or of each training; default 3"
-    confirm.add_argument("--draws", type=_draws, default=3, metavar="N", help=per_point)
+    confirm.add_argument("--draws", type=types.draws, default=3, metavar="N", help=per_point)
     fresh = "fresh trainings of each; default budget.confirm_trainings; 1 keeps the network"
-    confirm.add_argument("--trainings", type=_trainings, metavar="K", help=fresh)
+    confirm.add_argument("--trainings", type=types.trainings, metavar="K", help=fresh)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
     report = _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
     report.add_argument("--force", action="store_true", help="also over one of more trials")
@@ -234,32 +238,3 @@ def _numbered(data: StudyData, number: int) -> TrialRecord:
             return trial
     known = ", ".join(str(trial.number) for trial in complete) or "none"
     raise UserError(f"--trial (value {number}): must be a complete trial; there are {known}")
-
-
-def _count(text: str, limit: int = _MANY) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= limit:
-        rule = f"must be a whole number from 1 to {limit}"
-        raise argparse.ArgumentTypeError(f"value '{text}': {rule}")
-    return int(text)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise argparse.ArgumentTypeError(f"value '{text}': must be KEY=VALUE")
-    try:
-        return key.strip(), yaml_value(value, key.strip())
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _draws(text: str) -> int:
-    return _count(text, files.MOST_DRAWS)
-
-
-def _trainings(text: str) -> int:
-    return _count(text, files.MOST_TRAININGS)
-
-
-def _workers(text: str) -> int:
-    return _count(text, _MANY_WORKERS)
