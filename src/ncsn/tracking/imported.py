@@ -17,6 +17,7 @@ from ncsn.tracking.studies import (
     STUDY_TAG,
     TRIAL_TAG,
     close_study_run,
+    of_sweeps,
     open_study_run,
     publish_trial,
 )
@@ -64,8 +65,7 @@ def publish_imported(
 
 def _published(track: TrackParams, name: str, root: Path) -> dict[int, str]:
     """States of the trials that MLflow has, by number; none where the study's own run is open."""
-    sweeps = track.model_copy(update={"experiment": f"{track.experiment}-sweeps"})
-    store = open_store(sweeps, root)
+    store = open_store(of_sweeps(track), root)
     parent = find_run(store.client, store.experiment_id, f"study {name}")
     if parent is None or parent.info.status != STATUS["complete"]:
         return {}

@@ -69,12 +69,12 @@ def _self_contained(page: Path) -> str:
     """The page with its pictures inside: MLflow shows one file, without what lies beside it."""
 
     def embedded(match: re.Match[str]) -> str:
-        picture = page.with_name(match[1])
+        picture = page.parent / match[1]
         if not picture.exists():
             return match[0]
         return f'src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"'
 
-    return re.sub(r'src="(\w+\.png)"', embedded, page.read_text(encoding="utf-8"))
+    return re.sub(r'src="((?:\w+/)?\w+\.png)"', embedded, page.read_text(encoding="utf-8"))
 
 
 def _best_runs(study: StudyRun, objective: str, largest: bool) -> list[str]:
