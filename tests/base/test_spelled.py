@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncsn.base.yaml_file import read_yaml, spelled, write_commented
@@ -33,6 +33,7 @@ def test_spelling(tmp_path, value, text) -> None:
     assert (tmp_path / "a.yaml").read_text() == f"x: {text}\n"
 
 
+@settings(deadline=None, max_examples=30)
 @given(SMALL)
 def test_a_number_is_read_as_it_was(tmp_path_factory, value) -> None:
     path = tmp_path_factory.getbasetemp() / "spelled.yaml"

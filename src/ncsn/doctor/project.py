@@ -112,7 +112,7 @@ def store() -> Line:
         return fine(f"{path}, made by the first run" if is_absent(path) else str(path))
     if uri.startswith("http"):
         try:
-            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_TIMEOUT_SEC):
+            with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=_TIMEOUT_SEC):
                 return fine(uri)
         except OSError as error:
             return mend(refusal(uri, f"does not answer ({error}); start the server"))
