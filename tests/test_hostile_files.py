@@ -210,8 +210,8 @@ def test_checkpoints_with_other_fields(tmp_path: Path) -> None:
             yield str(changed)[:60], stream.getvalue()
 
     found = _trial(path, forms, lambda: load_checkpoint(path))
-    # an optimizer may hold anything; the training looks into it
-    assert found.count("value") == 1
+    # optimizer and execution may hold anything, and older checkpoints have no execution
+    assert found.count("value") == 3
 
 
 class Trap:

@@ -42,7 +42,7 @@ def test_a_hostile_value_is_taken_or_refused_in_one_line(name):
             message = str(error)
             assert message.startswith("studies/x.yaml: ") and "\n" not in message
             assert len(message) < LONGEST, message
-    assert len(tried) > 700 and refused > 0.9 * len(tried), (len(tried), refused)
+    assert len(tried) > 700 and refused > 0.7 * len(tried), (len(tried), refused)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -33,7 +33,10 @@ def test_results_of_the_present_params_are_told_so(here) -> None:
     [
         ({"sampler.epsilon": 2e-4}, "sampler.epsilon is 0.0002 in params.yaml, sample last ran"),
         ({"base.seed": 7}, "base.seed is 7 in params.yaml, prepare last ran with 1234"),
-        ({"train.num_steps": 9}, "train.num_steps is 9 in params.yaml, train last ran with 560"),
+        (
+            {"train.num_steps": 900},
+            "train.num_steps is 900 in params.yaml, train last ran with 1400",
+        ),
         ({"evaluate.kid_subsets": 9}, "evaluate.kid_subsets is 9 in params.yaml, oracle last ran"),
     ],
 )

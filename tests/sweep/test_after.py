@@ -51,7 +51,7 @@ def test_saved_configurations_are_listed_by_dvc_exp_show(project, runs):
     assert len(shown) == 2 and any("epsilon-2e-05" in line and "0.002" in line for line in shown)
     _dvc(project, "exp", "apply", "epsilon-2e-05")
     text = (project / "params.yaml").read_text()
-    assert "epsilon: 2e-05" in text and "# Algorithm 1's" in text
+    assert "epsilon: 2.0e-05" in text and "# Algorithm 1's" in text
     _dvc(project, "repro", "evaluate")
     assert runs() == []
 

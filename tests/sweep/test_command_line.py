@@ -151,7 +151,7 @@ def test_apply_writes_the_trial_and_says_what_changed(place, sweep, words, numbe
 
 def test_apply_leaves_what_is_no_axis_alone_unless_asked(place, sweep):
     text = Path("params.yaml").read_text()
-    own = text.replace("num_steps: 560", "num_steps: 570").replace("seed: 1234\n", "seed: 99\n")
+    own = text.replace("num_steps: 1400", "num_steps: 1500").replace("seed: 1234\n", "seed: 99\n")
     own = own.replace("epsilon: 1.0e-04 ", "epsilon: 1e-4    ")
     Path("params.yaml").write_text(own)
     ended = sweep("apply", "mine", "--trial", "0")
@@ -165,7 +165,7 @@ def test_apply_leaves_what_is_no_axis_alone_unless_asked(place, sweep):
     changed = own.replace("epsilon: 1e-4    ", "epsilon: 2.0e-04 ")
     assert Path("params.yaml").read_text() == changed
     ended = sweep("apply", "mine", "--trial", "1", "--all")
-    assert ended.out.splitlines() == ["train.num_steps: 570 -> 560", "sample.seed: 99 -> 1234"]
+    assert ended.out.splitlines() == ["train.num_steps: 1500 -> 1400", "sample.seed: 99 -> 1234"]
     assert Path("params.yaml").read_text() == text.replace("1.0e-04 ", "2.0e-04 ", 1).replace(
         "seed: 1234\n", "seed: 99\n", 1
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ncsn.base.errors import UserError
 from ncsn.sweep.search.first_points import present_point
 from ncsn.sweep.studies.plan import grid_points, load_plan
 from ncsn.sweep.studies.study import load_spec, study_names
@@ -11,6 +12,7 @@ from ncsn.sweep.studies.study import load_spec, study_names
 ROOT = Path(__file__).parents[2]
 NAMES = study_names(ROOT / "studies")
 PARAMETERS = {"sigma_max", "sigma_min", "num_levels", "epsilon", "steps_per_level"}
+TRAINING = {"learning_rate", "recipe"}  # have axes of the training alone
 OTHERS = {"joint", "joint_amortised", "quality_vs_cost", "denoise", "als_vs_cas"}
 
 
@@ -25,6 +27,7 @@ def test_all_are_there():
         for name in NAMES
         for size in load_spec(name, ROOT / "studies").sizes
         for model in ("network", "oracle")
+        if model == "network" or name not in TRAINING
     ],
 )
 def test_a_grid_point_or_the_present_one_can_run(name, size, model):
@@ -36,6 +39,12 @@ def test_a_grid_point_or_the_present_one_can_run(name, size, model):
         assert runnable == [None] * len(points)
     elif size == "digits":
         assert plan.objection(plan.values(present_point(plan))) is None
+
+
+@pytest.mark.parametrize("name", sorted(TRAINING))
+def test_axes_of_the_training_say_nothing_of_the_exact_score(name):
+    with pytest.raises(UserError, match="run it with --model network"):
+        load_plan(name, "digits", "oracle", ROOT)
 
 
 @pytest.mark.parametrize("name", ["epsilon", "steps_per_level", "epsilon_and_steps", "denoise"])

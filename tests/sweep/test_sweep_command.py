@@ -28,7 +28,7 @@ def test_list_says_what_there_is(project):
     done = _sweep(project, "list")
     assert done.returncode == 0
     assert (
-        "epsilon (digits, cifar10, cifar10_exact): How far FID depends on the step size"
+        "epsilon (digits, mnist_cpu, cifar10, cifar10_exact): How far FID depends on the step size"
         in done.stdout
     )
 

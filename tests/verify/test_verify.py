@@ -196,7 +196,7 @@ def _edited_since() -> None:
         (_edited_since, "base.seed is 7 in params.yaml, prepare last ran with 1234"),
         (
             _other_value,
-            "From the nearest, 'digits', it differs in: train.num_steps is 100, not 560",
+            "From the nearest, 'digits', it differs in: train.num_steps is 100, not 1400",
         ),
         (_other_conditions, "digits: the numbers cannot be compared: published under"),
         (lambda: PUBLISHED.unlink(), "reports/published.yaml is missing"),

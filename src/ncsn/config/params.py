@@ -246,9 +246,8 @@ def _complaint(problem: dict[str, Any]) -> str:
         return f"{key} (value {shown(problem['input'])}): no such key.{nearest(key, choices)}"
     if kind == "missing":
         return f"{key}: missing; every key of params.yaml must be given"
-    if (
-        kind == "value_error"
-    ):  # a rule across fields; its message starts with the one that breaks it
+    # a rule across fields: its message starts with the one that breaks it
+    if kind == "value_error" and isinstance(problem["input"], Mapping):
         field, _, rule = str(problem["ctx"]["error"]).partition(": ")
         value = shown(value_at(problem["input"], field))
         return f"{'.'.join([*location, field])} (value {value}): {rule}"

@@ -6,6 +6,7 @@ import shutil
 import urllib.request
 from pathlib import Path
 
+from ncsn.base.addresses import masked
 from ncsn.base.machine import git_commit, output_of
 from ncsn.doctor.lines import Line, fine, mend, note
 
@@ -113,11 +114,11 @@ def store() -> Line:
     if uri.startswith("http"):
         try:
             with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=_TIMEOUT_SEC):
-                return fine(uri)
+                return fine(masked(uri))
         except OSError as error:
             return mend(refusal(uri, f"does not answer ({error}); start the server"))
     missing = _missing_driver(uri)
-    return mend(refusal(uri, missing)) if missing else fine(uri)
+    return mend(refusal(uri, missing)) if missing else fine(masked(uri))
 
 
 def studies() -> Line:
@@ -135,7 +136,7 @@ def studies() -> Line:
     except UserError as error:  # sweeps will not run, `make repro` will
         return note(str(error))
     missing = _missing_driver(url)
-    return note(f"{url}: {missing}") if missing else fine(url)
+    return note(masked(f"{url}: {missing}")) if missing else fine(masked(url))
 
 
 def _missing_driver(url: str) -> str | None:

@@ -55,7 +55,8 @@ def film(frames: Sequence[np.ndarray], captions: Sequence[str]) -> Film:
 def sampling_frames(states: np.ndarray) -> list[np.ndarray]:
     """Lays the images of each state (K, N, H, W, C) out in two rows, on the ground of a film."""
     num_columns = -(-states.shape[1] // 2)
-    scale = max(1, WIDTH_PX // (num_columns * states.shape[3]))
+    between = (num_columns - 1) * GAP_PX
+    scale = max(1, (WIDTH_PX - between) // (num_columns * states.shape[3]))
     return [image_grid(state, num_columns, scale, gap=GAP_PX, empty=DARK) for state in states]
 
 

@@ -28,6 +28,8 @@ Dimension = Annotated[
 
 
 def _rising(dims: tuple[int, ...]) -> tuple[int, ...]:
+    if not dims:  # asked after the values, so that a wrong one is one complaint
+        raise ValueError("must have at least one")
     if any(low >= high for low, high in pairwise(dims)):
         raise ValueError("each must be larger than the one before")
     return dims
@@ -83,7 +85,7 @@ class ToyParams(Section):
 
     objectives_dims: Annotated[
         tuple[Dimension, ...],
-        Field(strict=False, min_length=1, max_length=100),
+        Field(strict=False, max_length=100),
         AfterValidator(_rising),
     ]
     """Dimensions in which exact trace, slices and denoising are compared, rising, each 2 to

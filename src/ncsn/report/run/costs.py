@@ -25,13 +25,13 @@ def stage_costs(inputs: ReportInputs) -> list[StageCost]:
             "sample",
             f"{evaluations:,} network evaluations",
             quantity(evaluations * sampling["flops_per_evaluation"], "FLOP"),
-            _ran(sampling["execution"]),
+            _ran(sampling.get("execution", {})),
         )
     ]
     if training["flops"]:
         images = f"{training['num_images']:,} images forward and backward"
         flops = quantity(training["flops"], "FLOP")
-        rows.insert(0, StageCost("train", images, flops, _ran(training["execution"])))
+        rows.insert(0, StageCost("train", images, flops, _ran(training.get("execution", {}))))
     return rows
 
 
