@@ -23,7 +23,7 @@ def _with(key: str, value: object) -> dict:
         ("noise.sigma_mx", 1.0, ["noise.sigma_mx", "1.0", "no such key", "'noise.sigma_max'"]),
         ("train.num_steps", 0, ["train.num_steps", "0", "greater than or equal to 1"]),
         ("train.num_steps", 10.5, ["train.num_steps", "10.5", "integer"]),
-        ("toy.objectives_dims", [8, 2], ["toy.objectives_dims", "[8, 2]", "larger than the one before"]),
+        ("toy.objectives_dims", [8, 2], ["objectives_dims", "larger than the one before"]),
         ("toy.objectives_dims", [], ["toy.objectives_dims", "at least one"]),
         ("sampler.epsilon", "2e-05", ["sampler.epsilon", "'2e-05'", "number"]),
         ("sampler.epsilon", float("inf"), ["sampler.epsilon", "inf", "finite"]),
