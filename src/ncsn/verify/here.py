@@ -125,7 +125,9 @@ def _number(metrics: Metrics, key: str) -> Number:
 
 
 def spreads_over(folders: Sequence[str | Path], conditions: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the standard deviation of each number over runs.
+    """Returns the standard deviation of each number over runs, of those that varied.
+
+    What is equal in all runs did not depend on what they varied, and has no spread by them.
 
     Args:
         folders: of each run, with its metrics.json, oracle.json and reference.json.
@@ -145,7 +147,8 @@ def spreads_over(folders: Sequence[str | Path], conditions: Mapping[str, Any]) -
             raise UserError(f"{folder}: has other conditions, {found} instead of {conditions}")
         runs.append(numbers_of(metrics))
     shared = [key for key in runs[0] if all(key in run for run in runs)]
-    return {key: statistics.stdev(run[key].value for run in runs) for key in shared}
+    found_spreads = {key: statistics.stdev(run[key].value for run in runs) for key in shared}
+    return {key: spread for key, spread in found_spreads.items() if spread > 0}
 
 
 def _generated(metrics: str | Path, oracle: str | Path) -> dict[str, float | str]:
