@@ -158,7 +158,7 @@ def test_the_page_shows_fresh_values_and_what_cannot_be_told_apart(
 ) -> None:
     folder = exported(noisy(synthetic, confirmed=True))
     html = write_study_report(folder).read_text()
-    assert '<div class="value">1.15 ± 0.025</div>' in html
+    assert '<div class="value">1.150 ± 0.025</div>' in html
     assert "2 fresh draws, 1 in the search; ± is one standard error" in html
     conclusions = read_exported(folder).summary["conclusions"]
     text = unescape(html)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ncsn.base.numbers import with_error
 from ncsn.base.progress import duration
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.hover import Spot, told
@@ -123,13 +124,13 @@ def shown_text(trial: Mapping[str, Any], key: str) -> str:
     """Returns a trial's value with its standard error, that of fresh draws where there are any.
 
     >>> shown_text({"shown": {"a": {"mean": 1.25, "error": 0.0712}}, "objectives": {}}, "a")
-    '1.25 ± 0.071'
+    '1.250 ± 0.071'
     """
     shown = trial.get("shown", {}).get(key)
     if shown is None:
         return cell(trial["objectives"].get(key))
     error = shown["error"]
-    return cell(shown["mean"]) + ("" if error is None else f" ± {error:.2g}")
+    return cell(shown["mean"]) if error is None else with_error(shown["mean"], error)
 
 
 def draws_text(trial: Mapping[str, Any], key: str) -> str:

@@ -138,11 +138,20 @@ def trial_summary(trial: TrialRecord, data: StudyData) -> dict[str, Any]:
     }
 
 
+def trials_of(origin: str, data: StudyData) -> list[TrialRecord]:
+    """Returns the trials at the advised or the present point, whatever proposed them.
+
+    Where both are one point, one trial serves both.
+    """
+    point = data.attrs.get(origin)
+    return [t for t in data.trials if t.origin == origin or (point and t.point == point)]
+
+
 def theory_and_search(data: StudyData) -> dict[str, dict[str, Any]]:
     """Returns the trials "advised", "present" and "best"; one that was not tried has no number."""
     found: dict[str, dict[str, Any]] = {}
     for origin in ORIGINS:
-        tried = [t for t in data.trials if t.origin == origin]
+        tried = trials_of(origin, data)
         complete = [t for t in tried if t.objectives is not None]
         if tried:
             found[origin] = trial_summary((complete or tried)[-1], data)

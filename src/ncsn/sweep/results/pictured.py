@@ -8,7 +8,7 @@ from typing import Any
 from ncsn.base.files import whole_file
 from ncsn.base.trial_record import SAMPLES_FOLDER, TrialRecord
 from ncsn.sweep.results.estimates import confirmation
-from ncsn.sweep.results.findings import ORIGINS, best_trials, different
+from ncsn.sweep.results.findings import ORIGINS, best_trials, different, trials_of
 from ncsn.sweep.search.read import StudyData
 
 MOST_ALONG = 24  # points of a study of one axis
@@ -29,7 +29,7 @@ def named_trials(data: StudyData) -> dict[str, int]:
     if again and again[0] is not best[0]:
         found["confirmed"] = again[0].number
     for origin in ORIGINS[::-1]:
-        same = [t for t in complete if t.origin == origin or t.point == data.attrs.get(origin)]
+        same = [t for t in trials_of(origin, data) if t.objectives is not None]
         if same:
             found[origin] = same[-1].number
     worst = max(complete, key=lambda trial: _cost(trial, data))
