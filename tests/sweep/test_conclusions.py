@@ -10,6 +10,7 @@ import pytest
 from ncsn.base.trial_record import TrialRecord
 from ncsn.maths.told_apart import LEVEL
 from ncsn.sweep.results.conclusions import conclusions, verdict_values
+from ncsn.sweep.results.findings import theory_and_search
 from ncsn.sweep.search.read import StudyData
 
 FID, EVALUATIONS = "eval/fid", "sample/network_evaluations_per_image"
@@ -64,6 +65,17 @@ def test_nothing_is_concluded_without_a_spread():
         "is the best of 3."
     )
     assert len(lines) == 3 and verdict_values(data) == {}
+
+
+def test_a_point_that_is_advised_and_present_stands_under_both_names():
+    point = {"sampler.epsilon": 2e-5}
+    data = study([[9.0, 9.1], [3.0, 3.1], [1.0, 1.1]], advised=point, present=point)
+    found = theory_and_search(data)
+    assert {name: trial["number"] for name, trial in found.items()} == {
+        "advised": 1,
+        "present": 1,
+        "best": 2,
+    }
 
 
 def test_equal_points_show_no_effect():
