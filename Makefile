@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro demo verify doctor test test-all check ui
+.PHONY: help setup repro demo verify doctor test test-all check docs ui
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,13 @@ check: $(STAMP)  ## lint, formatting, docstrings, types
 	ruff check
 	ruff format --check
 	mypy
+
+# The extra is installed where it is missing; the build itself needs no network.
+docs: $(STAMP)  ## build the site of the documents in .work/site
+	@python -c 'import mkdocs_jupyter, material' 2>/dev/null || \
+	  python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' $(PIP_ARGS)
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo 'site: .work/site/index.html; to search it: python -m http.server --bind 127.0.0.1 --directory .work/site'
 
 ui: $(STAMP)  ## show the runs in MLflow's UI on this machine
 	python pipeline/ui.py

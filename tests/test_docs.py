@@ -16,6 +16,7 @@ from ncsn.sweep.studies.study import study_names
 ROOT = Path(__file__).parents[1]
 README, LIBRARY = ROOT / "README.md", ROOT / "src" / "ncsn"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "README.md"]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "benchmarks").rglob("*.md"))]
 TOPS = {"src", "tests", "docs", "pipeline", "studies", "reports", "benchmarks", "artifacts"}
 # What a run or a user makes; the outs of stages are taken from dvc.yaml.
 MADE = {"artifacts", ".work", ".work/sweep", ".dvc/cache", "raw", "reports/plots", "reports/toy"}
@@ -125,7 +126,7 @@ def reached(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
     return found
 
 
-@of_each_page
+@pytest.mark.parametrize("page", LINKED, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert broken_links(page) == []
 
