@@ -2,10 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Server, postgres_programs, running_server
 
 # The tests' tensors are small, and threads that wait for each other cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,3 +44,19 @@ def real_data() -> Callable[[str], Path]:
 def inception(real_data: Callable[[str], Path]) -> Path:
     """A state dict of torch-fidelity's Inception; tests ask for no layer above 768."""
     return real_data("inception.pth")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; tests make databases of their own in it."""
+    pytest.importorskip("psycopg", reason="needs the extra `postgres`")
+    if postgres_programs() is None:
+        pytest.skip("needs PostgreSQL's programs: apt-get install postgresql")
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """The address of an empty database, with a password."""
+    return postgres.new_database()

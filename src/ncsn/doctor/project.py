@@ -12,7 +12,7 @@ from ncsn.doctor.lines import Line, fine, mend, note
 
 _TIMEOUT_SEC = 5.0
 _DRIVERS = {  # packages of SQLAlchemy's default drivers, by the kind of database
-    "postgresql": ("psycopg2", "psycopg2-binary"),
+    "postgresql": ("psycopg", "--constraint constraints.txt --editable '.[postgres]'"),
     "mysql": ("MySQLdb", "mysqlclient"),
 }
 
@@ -125,7 +125,8 @@ def studies() -> Line:
     """The database of studies, which no stage needs."""
     from ncsn.base.errors import UserError
     from ncsn.config.params import load_params
-    from ncsn.sweep.search.database import refuse_foreign_file, sqlite_path, storage_url
+    from ncsn.sweep.search.address import sqlite_path, storage_url
+    from ncsn.sweep.search.database import refuse_foreign_file
 
     url = storage_url(load_params("sweep").sweep)
     try:

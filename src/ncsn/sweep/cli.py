@@ -18,7 +18,8 @@ from ncsn.sweep import arguments as types
 from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
-from ncsn.sweep.search.database import Storage, open_storage, storage_faults, storage_url
+from ncsn.sweep.search.address import storage_faults, storage_url
+from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies import study as files

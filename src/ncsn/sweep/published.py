@@ -12,7 +12,8 @@ from ncsn.config.params import ProjectParams
 from ncsn.sweep.results.export import export_study, fuller
 from ncsn.sweep.results.exported import ExportedStudy, read_export
 from ncsn.sweep.results.status import numbers
-from ncsn.sweep.search.database import Storage, open_storage, storage_url
+from ncsn.sweep.search.address import storage_url
+from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.notes import write_note
 from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.read import read_study

@@ -23,7 +23,8 @@ from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.status import trial_line
-from ncsn.sweep.search.database import open_storage, storage_faults, storage_url
+from ncsn.sweep.search.address import storage_faults, storage_url
+from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
 from ncsn.sweep.search.study import Tally, load_study, retry, retry_dead, tally
