@@ -22,6 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 	.venv/bin/python -m pip install --constraint constraints.txt torch $(PIP_ARGS)
 	@echo 'the other packages, about a minute'
 	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' $(PIP_ARGS)
+	@.venv/bin/python pipeline/plots.py
+	@.venv/bin/dvc config --local plots.html_template tmp/plots.html
 	touch $(STAMP)
 
 repro: $(STAMP)  ## run the pipeline of params.yaml

@@ -11,11 +11,13 @@ from PIL import Image
 
 from ncsn.base import metric_names as keys
 from ncsn.base.records import HEADLINE, write_metrics
+from ncsn.report.plots_page import PLOTS_PAGE, write_plots_page
 
 ROOT = Path(__file__).parents[1]
 CURVE = "step,loss\n1,9\n2,8\n"
 LEVELS = "level,sigma,loss\n0,1,9\n1,0.1,8\n"
 BARS = 'metric,value\n"network, 500 samples: FID (classifier, layer 128), a name of length",5\n'
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 pytestmark = pytest.mark.slow
 
@@ -67,3 +69,20 @@ def test_metrics_fit_a_terminal_and_plots_show_images_and_whole_labels(project: 
     assert page.count("var spec =") == 4
     assert len(re.findall(r'<img src="[^"]*_(?:samples|annealing)\.png"', page)) == 2
     assert "a name of length" in page
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
+def test_plots_are_drawn_without_a_network(project: Path) -> None:
+    write_plots_page(project / PLOTS_PAGE)
+    dvc(project, "config", "--local", "plots.html_template", "tmp/plots.html")
+    dvc(project, "plots", "show")
+    page = (project / "dvc_plots" / "index.html").resolve()
+    assert "https://cdn." not in page.read_text()
+    options = ["--headless", "--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    wait = ["--virtual-time-budget=10000", "--dump-dom"]
+    done = subprocess.run(
+        [str(CHROMIUM), *options, *wait, page.as_uri()], capture_output=True, text=True, check=True
+    )
+    drawn = done.stdout.count('class="marks"')
+    assert drawn == 4, f"{drawn} charts were drawn\n{done.stderr[-2000:]}"
