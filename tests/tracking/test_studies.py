@@ -16,6 +16,7 @@ from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.tracking import retry, studies
+from ncsn.tracking.reading import named_runs, read_store
 from ncsn.tracking.studies import (
     StudyRun,
     close_study_run,
@@ -77,6 +78,21 @@ def test_a_child_has_params_metrics_stages_lineage_grid_and_curve(
     assert study.store.client.list_artifacts(run.info.run_id, "images")
     assert len(study.store.client.get_metric_history(run.info.run_id, "train/loss")) == 30
     assert run.info.end_time - run.info.start_time == 4000
+
+
+def test_the_draws_of_a_trial_are_read_as_they_were_made(
+    study: StudyRun, trial: TrialRecord
+) -> None:
+    several = dataclasses.replace(
+        trial, by_seed={"eval/fid": [9.0, 9.5, 9.6, 9.9]}, seeds=(1, 2, 3, 4), train_seeds=(5, 6)
+    )
+    run_id = publish_trial(study, several)
+    (found,) = named_runs(read_store(TRACK), run_id, 1)
+    assert found.draws == {"eval/fid": [[9.0, 9.5], [9.6, 9.9]]}
+    (one,) = named_runs(
+        read_store(TRACK), publish_trial(study, dataclasses.replace(trial, number=1)), 1
+    )
+    assert one.draws == {}
 
 
 @pytest.mark.parametrize(

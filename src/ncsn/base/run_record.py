@@ -29,6 +29,8 @@ class RunRecord:
         run_id: of MLflow, None elsewhere.
         experiment_id: of MLflow, None elsewhere.
         when: date of its end, ISO 8601; empty where nobody knows.
+        draws: of a trial that was drawn several times, the values of a metric at each draw, for
+            each training; `metrics` has their mean.
     """
 
     name: str
@@ -41,6 +43,7 @@ class RunRecord:
     run_id: str | None = None
     experiment_id: str | None = None
     when: str = ""
+    draws: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     def known(self, *keys: str) -> str | None:
         """Returns the first of `keys` that is a param, a text or a metric, as text."""

@@ -112,6 +112,16 @@ def estimate(draws: Draws) -> Estimate:
     return Estimate(fmean(_values(draws)), std, error, len(draws[0]), len(draws))
 
 
+def by_training(values: Sequence[float], trainings: int) -> Draws:
+    """Returns the draws of each training, of `values` that hold those of the first one first.
+
+    >>> by_training([1.0, 2.0, 3.0, 4.0], 2)
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    size = len(values) // max(trainings, 1)
+    return [values[i : i + size] for i in range(0, len(values), size)] if size else []
+
+
 def pooled(groups: Sequence[Draws], num_draws: int) -> Spread:
     """Returns the spread of an independent value within groups.
 

@@ -1,5 +1,6 @@
 """Runs of any MLflow store, read and nothing made: neither a store nor an experiment."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from ncsn.tracking.place import store_uri
 from ncsn.tracking.run import FINISHED
 from ncsn.tracking.run_images import run_images
 from ncsn.tracking.store import connected, require_store, store_errors
-from ncsn.tracking.studies import PARENT_TAG, STUDY_TAG, SWEEPS
+from ncsn.tracking.studies import DRAWS_TAG, PARENT_TAG, STUDY_TAG, SWEEPS
 
 LEAST_ID = 4  # characters of an id that may stand for it
 _MOST = 5000  # runs that are looked at by name
@@ -151,6 +152,11 @@ def run_record_of(store: ReadStore, run: Run) -> RunRecord:
         params=dict(data.params),
         metrics=dict(data.metrics),
         texts={key: str(value) for key, value in data.tags.items()},
+        draws={
+            key.removeprefix(DRAWS_TAG): json.loads(value)
+            for key, value in data.tags.items()
+            if key.startswith(DRAWS_TAG)
+        },
         curves={key: _history(store, run, key) for key in CURVES if key in data.metrics},
         samples=run_images(store.client, run),
         run_id=str(info.run_id),

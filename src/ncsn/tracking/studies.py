@@ -17,11 +17,13 @@ from PIL import Image
 
 from ncsn.base import training_names
 from ncsn.base.files import read_npz
+from ncsn.base.metric_names import MEASURES
 from ncsn.base.records import read_log
 from ncsn.base.run_record import as_text
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.data.split import checked_images
+from ncsn.maths.told_apart import Draws, by_training
 from ncsn.tracking.curve import SAMPLES
 from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.results import REPORT, measured_and_constant, sample_grid
@@ -30,6 +32,7 @@ from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
 from ncsn.tracking.store import Store, open_store, store_lock
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
+DRAWS_TAG = "ncsn.draws/"  # before a metric: its values at each draw, for each training, as JSON
 STUDY_TAG, TRIAL_TAG, STATE_TAG = "ncsn.study", "ncsn.trial", "ncsn.published"
 _CURVES = (training_names.TRAIN_LOSS, training_names.VAL_LOSS)
 PARENT_TAG = "mlflow.parentRunId"
@@ -158,7 +161,13 @@ def _tags(trial: TrialRecord) -> dict[str, str]:
         "ncsn.train_seeds": json.dumps(list(trial.train_seeds)) if trial.train_seeds else None,
         "ncsn.seeds": json.dumps(list(trial.seeds)) if trial.seeds else None,
     }
+    own |= {f"{DRAWS_TAG}{key}": json.dumps(draws) for key, draws in _draws(trial).items()}
     return texts | {key: str(value) for key, value in own.items() if value is not None}
+
+
+def _draws(trial: TrialRecord) -> dict[str, Draws]:
+    found = {measure.key: trial.by_seed.get(measure.key, []) for measure in MEASURES}
+    return {k: by_training(v, trial.num_trainings) for k, v in found.items() if v}
 
 
 def _metrics(trial: TrialRecord) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from ncsn.report.compare.collect import named_records, require_several
 from ncsn.report.compare.conditions import groups
 from ncsn.report.compare.tables import differing_params
 from ncsn.report.compare.text import WIDTH, comparison_text
-from ncsn.report.compare.verdicts import pairs, standings
-from ncsn.report.compare.words import curves_note, findings, notices, same_noise
+from ncsn.report.compare.verdicts import pairs, shown_error, standings
+from ncsn.report.compare.words import caveats, curves_note, findings, notices, same_noise
 from ncsn.report.compare.write import write_comparison
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +81,48 @@ def test_the_direction_of_a_pair_follows_the_metric() -> None:
     assert pair.second_is == "better"
 
 
+def drawn(*trainings: list[float]) -> RunRecord:
+    """A trial without an error of its own, with the draws of each training."""
+    bare = run(float(np.mean(trainings)), None)
+    return replace(bare, draws={keys.FID: trainings})
+
+
+def test_trials_are_judged_by_the_spread_of_their_draws() -> None:
+    assert says(drawn([5.0, 5.1, 4.9]), drawn([6.0, 6.1, 5.9])) == ["best value", "worse"]
+    assert says(drawn([4.0, 5.1, 5.9]), drawn([5.0, 6.1, 6.9])) == ["best value", "not told apart"]
+    (pair,) = [p for p in pairs([drawn([5.0, 5.1]), drawn([6.0, 6.1])]) if p.key == keys.FID]
+    assert pair.difference == pytest.approx(1.0) and 0 < pair.needed < 1
+
+
+def test_draws_of_several_trainings_are_not_independent() -> None:
+    many = [[4.0, 4.01, 4.02], [5.0, 5.01, 5.02], [6.0, 6.01, 6.02]]
+    higher = [[value + 1 for value in training] for training in many]
+    assert says(drawn(*many), drawn(*higher)) == ["best value", "not told apart"]
+    assert says(drawn(sum(many, [])), drawn(sum(higher, [])))[1] == "worse"
+    error = shown_error(drawn(*many), keys.FID)
+    assert error == pytest.approx(np.std([4.01, 5.01, 6.01], ddof=1) / 3**0.5)
+
+
+def test_a_trial_with_draws_stands_beside_a_run_with_an_error() -> None:
+    assert says(drawn([5.0, 5.01, 4.99]), run(9.0, 0.1)) == ["best value", "worse"]
+    assert says(drawn([4.0, 5.0, 6.0]), run(6.0, 0.1)) == ["best value", "not told apart"]
+
+
+def test_equal_trials_with_draws_are_seldom_told_apart() -> None:
+    rng, told = np.random.default_rng(0), 0
+    for _ in range(400):
+        trials = [drawn(list(rng.normal(5, 0.3, 3))) for _ in range(4)]
+        told += any(pair.second_is != "not told apart" for pair in pairs(trials))
+    assert told <= 400 * 0.08  # 5 % and three standard errors
+
+
+def test_an_exported_study_of_several_draws_is_judged_by_them() -> None:
+    found = named_records(["epsilon-mnist_cpu"], _Store(), load_paths(ROOT), 9, ROOT)
+    assert set(says(*found)) >= {"best value", "worse"}
+    assert "standard error of their mean" in " ".join(caveats(found))
+    assert "±" not in comparison_text(found) and "+-" in comparison_text(found)
+
+
 def test_without_an_error_nothing_is_judged() -> None:
     assert says(run(5.0, None), run(50.0, None)) == ["not judged", "not judged"]
     assert "Not judged" in " ".join(findings([run(5.0, None), run(50.0, None)]))
@@ -137,6 +180,12 @@ def test_the_terminal_has_120_columns(count) -> None:
     runs = [run(5 + i, sampler__epsilon="1" * 40, noise__sigma_max=i) for i in range(count)]
     lines = comparison_text(runs).splitlines()
     assert max(map(len, lines)) <= WIDTH == 120
+
+
+def test_no_mark_and_no_error_is_cut_off() -> None:
+    small = [drawn([0.000367, 0.000389, 0.000401]), drawn([0.00463, 0.00452, 0.00478])]
+    rows = [line.split() for line in comparison_text(small).splitlines() if " FID 0" in line]
+    assert [cell[-1] for row in rows for cell in row if "+-" in cell] == ["*", "!"]
 
 
 def test_the_page_is_whole_by_itself_and_the_tables_hold_the_numbers(tmp_path) -> None:

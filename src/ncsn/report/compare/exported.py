@@ -1,15 +1,18 @@
 """The best trials of an exported study as runs, for studies that no store holds."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ncsn.base import metric_names as keys
 from ncsn.base.run_record import RunRecord, as_text
 from ncsn.base.trial_record import STUDY_FILE
 from ncsn.config.paths import STUDIES
 from ncsn.config.preset import preset_values
+from ncsn.maths.told_apart import Draws, by_training
 from ncsn.report.sweep.inputs import SweepStudy, read_exported
 
 
@@ -51,8 +54,16 @@ def _record(study: SweepStudy, name: str, row: pd.Series) -> RunRecord:
         texts={k: f"{v:.10g}" if isinstance(v, float) else str(v) for k, v in measured.items()
                if isinstance(v, str) or k in _TEXTS}
         | {"mlflow.source.git.commit": str(summary.get("commit") or "–")},
+        draws=_draws(known),
         when=str(known.get("finished", "")),
     )  # fmt: skip
+
+
+def _draws(known: dict[str, Any]) -> dict[str, Draws]:
+    """Each metric's values at several draws; an earlier version knew of one training alone."""
+    trainings = int(known.get("trainings", 1))
+    texts = {m.key: known.get(f"by_seed/{m.key}") for m in keys.MEASURES}
+    return {key: by_training(json.loads(text), trainings) for key, text in texts.items() if text}
 
 
 _TEXTS = ("eval/feature_layer", "eval/classifier_seed")  # a CSV cannot tell 128 from "128"

@@ -10,7 +10,7 @@ from ncsn.base.numbers import with_error
 from ncsn.base.run_record import RunRecord
 from ncsn.report.compare.conditions import Group, groups, mismatches, title
 from ncsn.report.compare.tables import cost_rows, differing_params, letters
-from ncsn.report.compare.verdicts import Standing, standings
+from ncsn.report.compare.verdicts import Standing, shown_error, standings
 from ncsn.report.compare.words import caveats, curves_note, findings, notices, same_noise
 from ncsn.report.template import number, page_template
 
@@ -58,8 +58,8 @@ def _table(runs: Sequence[RunRecord], group: Group) -> dict[str, Any]:
     for measure in keys.MEASURES:
         found = standings(runs, group, measure)
         if found:
-            error = keys.stderr_key(measure.key)
-            cells = [_cell(found.get(p), runs[p].metrics.get(error)) for p in group.members]
+            errors = {p: shown_error(runs[p], measure.key) for p in group.members}
+            cells = [_cell(found.get(p), errors[p]) for p in group.members]
             rows.append((measure, cells))
     return {"title": title(group), "letters": [names[p] for p in group.members], "rows": rows}
 

@@ -11,7 +11,7 @@ from ncsn.base import metric_names as keys
 from ncsn.base.progress import duration, quantity
 from ncsn.base.run_record import RunRecord
 from ncsn.report.compare.conditions import CONDITIONS, conditions, groups
-from ncsn.report.compare.verdicts import pairs, standings
+from ncsn.report.compare.verdicts import pairs, shown_error, standings
 
 # Sections, and keys of base and data, that decide no result.
 _FREE = ("track.", "sweep.", "report.", "toy.")
@@ -52,7 +52,7 @@ def metric_frame(runs: Sequence[RunRecord]) -> pd.DataFrame:
     for number, group in enumerate(groups(runs), 1):
         for measure in keys.MEASURES:
             for place, standing in standings(runs, group, measure).items():
-                error = runs[place].metrics.get(keys.stderr_key(measure.key))
+                error = shown_error(runs[place], measure.key)
                 row: dict[str, Any] = {
                     "run": names[place],
                     "name": runs[place].name,

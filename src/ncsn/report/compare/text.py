@@ -7,7 +7,7 @@ from ncsn.base import metric_names as keys
 from ncsn.base.run_record import RunRecord
 from ncsn.report.compare.conditions import groups, title
 from ncsn.report.compare.tables import EVALUATIONS, differing_params, letters
-from ncsn.report.compare.verdicts import standings
+from ncsn.report.compare.verdicts import shown_error, standings
 from ncsn.report.compare.words import findings, notices, same_noise
 
 WIDTH = 120
@@ -47,12 +47,20 @@ def _row(runs: Sequence[RunRecord], members: Sequence[int], place: int) -> str:
         if standing is None:
             cells.append(f"{'-':<{_CELL}}")
             continue
-        error = run.metrics.get(keys.stderr_key(key))
-        bar = "" if error is None else f"+-{error:.2g}"
-        mark = _MARKS.get(standing.says, "")
-        cells.append(f"{standing.value:.3g}{bar}{mark}"[: _CELL - 1].ljust(_CELL))
+        cells.append(_cell(standing.value, shown_error(run, key), standing.says).ljust(_CELL))
     letter, evaluations = letters(len(runs))[place], run.known(EVALUATIONS) or "-"
     return f"{letter:<3}{_cut(run.name, _NAME):<{_NAME}} {''.join(cells)}{evaluations[:7]}"
+
+
+def _cell(value: float, error: float | None, says: str) -> str:
+    """A number, its error and its mark; where that is too long, fewer digits."""
+    mark = _MARKS.get(says, "")
+    for digits in (3, 2, 1):
+        bar = "" if error is None else f"+-{error:.{min(digits, 2)}g}"
+        text = f"{value:.{digits}g}{bar}{mark}"
+        if len(text) < _CELL:
+            break
+    return text
 
 
 def _params(runs: Sequence[RunRecord]) -> list[str]:

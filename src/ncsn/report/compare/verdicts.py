@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 from ncsn.base import metric_names as keys
 from ncsn.base.run_record import RunRecord
-from ncsn.maths.told_apart import LEVEL, Measured, Verdict, measured_verdict
+from ncsn.maths.told_apart import (
+    LEVEL,
+    Draws,
+    Measured,
+    Point,
+    Verdict,
+    estimate,
+    measured_verdict,
+    verdicts,
+)
 from ncsn.report.compare.conditions import Group, groups
 
 DEFAULT_GROUPS = 20  # of the jackknife, where a run does not say
@@ -51,13 +60,26 @@ def measured(run: RunRecord, key: str) -> Measured | None:
     """Returns a metric with the error of the generated images alone; None without either.
 
     The reference images are the same for runs that are compared, so their part of the noise moves
-    all values alike.
+    all values alike. Several draws of a trial say themselves how far they spread; where it has
+    several trainings, the means of these do.
     """
+    if key in run.draws:
+        return _of_draws(run.draws[key])
     value, error = run.metrics.get(key), run.metrics.get(keys.samples_stderr_key(key))
     if value is None or error is None:
         return None
     parts = run.known("evaluate.error_groups")
     return Measured(value, error, max(1, int(parts or DEFAULT_GROUPS) - 1))
+
+
+def shown_error(run: RunRecord, key: str) -> float | None:
+    """Returns the standard error that stands beside a metric, None where it is not known.
+
+    That is the one for both kinds of images drawn anew, or that of the mean of several draws.
+    """
+    if key in run.draws:
+        return _of_draws(run.draws[key]).error
+    return run.metrics.get(keys.stderr_key(key))
 
 
 def standings(
@@ -71,7 +93,7 @@ def standings(
         place: Standing(
             runs[place].metrics[measure.key],
             known[place].error if place in known else None,
-            _says(place, known, best, measure, len(having)),
+            _says(place, runs, known, best, measure, len(having)),
         )
         for place in having
     }
@@ -88,7 +110,7 @@ def pairs(runs: Sequence[RunRecord]) -> list[Pair]:
         for measure in keys.MEASURES:
             known = {p: m for p in group.members if (m := measured(runs[p], measure.key))}
             for first, second in combinations(known, 2):
-                verdict = _verdict(known, second, first, measure)
+                verdict = _verdict(runs, known, second, first, measure)
                 difference = known[second].value - known[first].value
                 found.append(
                     Pair(measure.key, first, second, difference, verdict.needed, _word(verdict))
@@ -109,8 +131,19 @@ def _best(known: dict[int, Measured], measure: keys.Measure) -> int | None:
     return min(known, key=lambda place: sign * known[place].value, default=None)
 
 
+def _of_draws(draws: Draws) -> Measured:
+    found = estimate(draws)
+    independent = found.trainings if found.trainings > 1 else found.draws
+    return Measured(found.mean, found.error or 0.0, independent - 1)
+
+
 def _says(
-    place: int, known: dict[int, Measured], best: int | None, measure: keys.Measure, count: int
+    place: int,
+    runs: Sequence[RunRecord],
+    known: dict[int, Measured],
+    best: int | None,
+    measure: keys.Measure,
+    count: int,
 ) -> str:
     if count == 1:
         return "alone"
@@ -118,11 +151,24 @@ def _says(
         return "not judged"
     if place == best:
         return "best value"
-    return "worse" if _verdict(known, place, best, measure).is_worse else "not told apart"
+    verdict = _verdict(runs, known, place, best, measure)
+    return "worse" if verdict.is_worse else "not told apart"
 
 
-def _verdict(known: dict[int, Measured], one: int, other: int, measure: keys.Measure) -> Verdict:
-    smaller = measure.better == "lower"
+def _verdict(
+    runs: Sequence[RunRecord],
+    known: dict[int, Measured],
+    one: int,
+    other: int,
+    measure: keys.Measure,
+) -> Verdict:
+    """Runs that were all drawn several times pool their spread, as the points of a study do."""
+    smaller, places = measure.better == "lower", list(known)
+    if all(measure.key in runs[place].draws for place in places):
+        draws = [runs[place].draws[measure.key] for place in places]
+        points = [Point(values, [values]) for values in draws]
+        found = verdicts(points, places.index(other), smaller_is_better=smaller)
+        return found[places.index(one)]
     return measured_verdict(known[one], known[other], len(known), smaller_is_better=smaller)
 
 

@@ -62,6 +62,15 @@ def caveats(runs: Sequence[RunRecord]) -> list[str]:
         "training would change: two trainings that differ in their seed alone may lie further "
         "apart than drawing explains.",
     ]
+    drawn = [n for n, run in zip(letters(len(runs)), runs, strict=True) if run.draws]
+    if drawn:
+        lines.append(
+            f"{', '.join(drawn)}: several draws. ± is the standard error of their mean, the "
+            "reference kept, by the spread of the draws; where there are several trainings, by "
+            "that of the trainings, and then it holds what another seed of the training changes. "
+            "The best of many trials is better here than it will be again; the study's page has "
+            "fresh draws."
+        )
     if any(run.known("sample/seed", "sample.seed") is None for run in runs):
         lines.append("Some runs do not record the seed of their samples.")
     return lines

@@ -4,11 +4,11 @@ The best of many noisy values is better than it will be again, so where a trial 
 they speak for it. A trial counts as drawn again only with as many images as in the search.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ncsn.base.trial_record import TrialRecord
-from ncsn.maths.told_apart import Draws, Estimate, estimate
+from ncsn.maths.told_apart import Draws, Estimate, by_training, estimate
 from ncsn.sweep.search.read import StudyData
 
 SAMPLES = "sample.num_samples"
@@ -43,12 +43,6 @@ def known(trial: TrialRecord, data: StudyData, objective: str) -> Known:
     entry = confirmation(trial, data) or {}
     fresh = entry.get("values", {}).get(objective, [])
     return Known(search, by_training(fresh, len(entry.get("train_seeds", ()))))
-
-
-def by_training(values: Sequence[float], trainings: int) -> Draws:
-    """Returns the draws of each training; an earlier version knew of one training alone."""
-    size = len(values) // max(trainings, 1)
-    return [values[i : i + size] for i in range(0, len(values), size)] if size else []
 
 
 def confirmation(trial: TrialRecord, data: StudyData) -> Mapping[str, Any] | None:
