@@ -2,7 +2,9 @@
 
 import json
 import os
+import pickle
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,11 +84,21 @@ def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
     return 100.0 / values["sampler.steps_per_level"]
 
 
+def launcher(sweep: Any) -> Callable[[int], None]:
+    """Starts workers of a sweep as `run` does: processes that need nothing of their starter."""
+    from ncsn.sweep.launch.local import LocalLauncher
+
+    path = sweep.store.root / "sweep.pickle"
+    path.write_bytes(pickle.dumps(sweep))
+    command = [sys.executable, str(Path(__file__)), str(path)]
+    return partial(LocalLauncher(sweep.store.root, sweep.store.params.max_retry).run, command)
+
+
 def drive(sweep: Any) -> None:
     """A driver of its own process."""
     from ncsn.sweep.search.driver import run_study
 
-    run_study(sweep, 1, {"commit": "c" * 40, "dirty": False})
+    run_study(sweep, launcher(sweep), 1, {"commit": "c" * 40, "dirty": False})
 
 
 def flat_and_noisy(values: Mapping[str, Any], folder: Path) -> float:
@@ -114,3 +126,17 @@ def networks_differ(values: Mapping[str, Any], folder: Path) -> float:
     network = 0.5 * random.Random(f"{values['train.seed']}").gauss(0, 1)
     draw = random.Random(f"{values['sampler.epsilon']} {values['sample.seed']}").gauss(0, 1)
     return 3 + network + 0.1 * draw + 1e3 * values["sampler.epsilon"]
+
+
+def _work() -> None:
+    """A worker's process."""
+    from ncsn.sweep.search.worker import work
+
+    work(pickle.loads(Path(sys.argv[1]).read_bytes()))
+
+
+if __name__ == "__main__":
+    from ncsn.base.entry import entry
+
+    sys.modules["fake_pipeline"] = sys.modules["__main__"]  # as the pickle calls it
+    entry(_work)

@@ -17,8 +17,9 @@ import pytest
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import load_params
 from ncsn.sweep.search.database import open_storage
+from ncsn.sweep.search.membership import Limits
 from ncsn.sweep.search.study import load_study, opened_study
-from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
+from ncsn.sweep.search.worker import Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import load_plan
 
 sys.path.append(str(Path(__file__).parent))  # worker processes import the pipelines by name
@@ -77,13 +78,13 @@ def studied(tmp_path_factory):
     place = _folder(tmp_path_factory.mktemp("studied"))
     plan, sweep = load_plan("mine", "digits", root=place), _sweep(place)
     pipeline = fake_pipeline.FakePipeline(place / "journal", fake_pipeline.diverges_sometimes)
-    store = Store(sweep, place, place / "points.lock")
+    store = Store(sweep, place)
     limits = Limits(len(POINTS), time.time() + 60)
     source = {"commit": "c" * 40, "dirty": False}
     study = opened_study(open_storage(sweep, place), plan, source)
     for epsilon in POINTS:
         study.enqueue_trial({"sampler.epsilon": epsilon}, user_attrs={"origin": "sampler"})
-    take_trials(Sweep(plan, pipeline, store, limits, None), 0, Stop())
+    take_trials(Sweep(plan, pipeline, store, limits, None), Stop())
     study._storage._backend.engine.dispose()
     return place
 

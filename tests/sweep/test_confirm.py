@@ -20,9 +20,10 @@ from ncsn.sweep.results.status import numbers, status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.driver import run_study
+from ncsn.sweep.search.membership import Limits
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import load_study, note_confirmed, opened_study
-from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
+from ncsn.sweep.search.worker import Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import Plan, made_plan
 from ncsn.sweep.studies.seeds import search_seeds
 from ncsn.sweep.studies.study import checked_spec
@@ -58,7 +59,7 @@ def _sweep(folder: Path, behave: Behaviour, draws: int = 1, **budget: Any) -> Sw
     return Sweep(
         plan=plan,
         pipeline=fake_pipeline.FakePipeline(folder / "journal", behave),
-        store=Store(params, folder, folder / "points.lock"),
+        store=Store(params, folder),
         limits=Limits(plan.budget.trials, time.time() + 60),
         track=None,
     )
@@ -71,7 +72,7 @@ def _storage(sweep: Sweep) -> Any:
 def _searched(sweep: Sweep) -> None:
     """The search alone, by one worker in this process."""
     opened_study(_storage(sweep), sweep.plan, SOURCE)
-    take_trials(sweep, 0, Stop())
+    take_trials(sweep, Stop())
 
 
 def _confirmed(sweep: Sweep) -> list[str]:
@@ -99,7 +100,7 @@ def _begun(sweep: Sweep) -> list[dict[str, Any]]:
 def test_run_draws_the_best_again_with_seeds_that_no_trial_had(tmp_path):
     sweep = _sweep(tmp_path, fake_pipeline.flat_and_noisy, draws=2)
     with redirect_stdout(io.StringIO()) as printed:
-        run_study(sweep, 1, SOURCE)
+        run_study(sweep, fake_pipeline.launcher(sweep), 1, SOURCE)
     data, begun = _data(sweep), _begun(sweep)
     searched, again = begun[:10], begun[10:]
     assert {values["sample.seed"] for values in searched} == {1234, 1235}

@@ -18,9 +18,10 @@ from ncsn.config.params import SweepParams
 from ncsn.report.sweep.write import write_study_report
 from ncsn.sweep.results.export import export_study
 from ncsn.sweep.search.database import open_storage
+from ncsn.sweep.search.membership import Limits
 from ncsn.sweep.search.pictures import ARTIFACTS, kept_samples, samples_png
 from ncsn.sweep.search.study import opened_study
-from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
+from ncsn.sweep.search.worker import Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import Plan, made_plan
 from ncsn.sweep.studies.study import checked_spec
 from ncsn.sweep.trials.outcome import Outcome, StageOutcome
@@ -69,11 +70,11 @@ def planned(space: dict[str, Any], draws: int = 2) -> Plan:
 
 
 def searched(folder: Path, plan: Plan) -> Any:
-    store = Store(PARAMS, folder, folder / "points.lock")
+    store = Store(PARAMS, folder)
     storage = open_storage(PARAMS, folder)
     opened_study(storage, plan, COMMIT)
     limits = Limits(plan.budget.trials, time.time() + 60)
-    take_trials(Sweep(plan, DrawingPipeline(folder), store, limits, None), 0, Stop())
+    take_trials(Sweep(plan, DrawingPipeline(folder), store, limits, None), Stop())
     return storage
 
 

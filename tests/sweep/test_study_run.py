@@ -4,6 +4,7 @@ import io
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -21,10 +22,12 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import SweepParams
 from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.database import open_storage
-from ncsn.sweep.search.driver import prepared_study, reachable, run_study
+from ncsn.sweep.search.driver import run_study
+from ncsn.sweep.search.membership import Limits
+from ncsn.sweep.search.opening import open_study
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.study import load_study, set_aside, tally
-from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
+from ncsn.sweep.search.worker import Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import Plan, made_plan
 from ncsn.sweep.studies.study import checked_spec
 
@@ -41,6 +44,7 @@ SPEC = {
     "sampler": {"name": "random"},
     "sizes": {"digits": {"preset": "digits", "budget": {"trials": 6, "hours": 1.0, "confirm": 0}}},
 }
+HOST = socket.gethostname()
 SOURCE = {"commit": "c" * 40, "dirty": False}
 
 
@@ -68,7 +72,7 @@ def new_sweep(tmp_path):
         return Sweep(
             plan=plan,
             pipeline=fake_pipeline.FakePipeline(tmp_path / "journal", behave),
-            store=Store(params, tmp_path, tmp_path / "points.lock"),
+            store=Store(params, tmp_path),
             limits=Limits(plan.budget.trials, time.time() + 60)._replace(**limits),
             track=None,
         )
@@ -83,15 +87,14 @@ def _with_trials(sweep: Sweep, trials: int) -> Sweep:
 def _run(sweep: Sweep, workers: int = 1, **options: Any) -> list[str]:
     """Runs the study as `run` does; returns the lines that the driver prints."""
     with redirect_stdout(io.StringIO()) as printed:
-        run_study(sweep, workers, SOURCE, **options)
+        run_study(sweep, fake_pipeline.launcher(sweep), workers, SOURCE, **options)
     return printed.getvalue().splitlines()
 
 
-def _run_here(sweep: Sweep, worker: int = 0) -> str | None:
+def _run_here(sweep: Sweep) -> None:
     """One worker in this process, which saves the seconds in which another one starts."""
-    study = prepared_study(_storage(sweep), sweep, SOURCE)
-    limits = reachable(sweep.limits, sweep.plan, study)
-    return take_trials(replace(sweep, limits=limits), worker, Stop())
+    open_study(sweep, SOURCE)
+    take_trials(sweep, Stop())
 
 
 def _storage(sweep: Sweep) -> Any:
@@ -116,7 +119,7 @@ def test_advised_first_present_second_and_exactly_the_trials_of_the_budget(new_s
     assert trials[1].params["sampler.epsilon"] == 1e-4
     assert all(t.state == TrialState.COMPLETE for t in trials)
     assert trials[0].user_attrs["stages"] == {"train": "cached", "sample": "ran"}
-    assert {t.user_attrs["worker"] for t in trials} <= {0, 1}
+    assert {t.user_attrs["worker"] for t in trials} <= {f"{HOST}/0", f"{HOST}/1"}
 
 
 def test_a_study_goes_on_and_a_used_budget_runs_nothing(new_sweep):
@@ -138,10 +141,7 @@ def test_two_workers_share_a_grid_without_doing_a_point_twice(new_sweep):
     points = [t.params["sampler.epsilon"] for t in _study(sweep).trials]
     assert len(points) == len(set(points)) == 8  # the advised point beside the grid's seven
     assert {1e-6, 1e-3} <= set(points)
-    assert {entry["worker"] for entry in _begun(sweep)} == {
-        0,
-        1,
-    }
+    assert {t.user_attrs["worker"] for t in _study(sweep).trials} == {f"{HOST}/0", f"{HOST}/1"}
 
 
 def test_draws_are_repetitions_whose_mean_is_the_objective(new_sweep):
@@ -204,7 +204,7 @@ def test_divergence_prunes_and_accidents_fail_but_the_study_goes_on(new_sweep):
     sweep = new_sweep(
         fake_pipeline.diverges_sometimes, _plan(_spec(space=space, sampler={"name": "grid"}))
     )
-    assert _run_here(sweep) is None
+    _run_here(sweep)
     study = _study(sweep)
     by_epsilon = {t.params["sampler.epsilon"]: t for t in study.trials}
     large, small = by_epsilon[1e-3], by_epsilon[1e-6]
@@ -252,7 +252,7 @@ def test_purpose_sampler_and_budget_may_change(new_sweep):
 
 def test_the_hours_of_the_budget_end_the_study_cleanly(new_sweep):
     sweep = new_sweep(fake_pipeline.quick, deadline=time.time() - 1)
-    assert _run_here(sweep) is None
+    _run_here(sweep)
     assert not tally(_study(sweep).trials).ended
 
 

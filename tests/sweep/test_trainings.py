@@ -22,9 +22,10 @@ from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.driver import run_study
+from ncsn.sweep.search.membership import Limits
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import opened_study
-from ncsn.sweep.search.worker import Limits, Stop, Store, Sweep, take_trials
+from ncsn.sweep.search.worker import Stop, Store, Sweep, take_trials
 from ncsn.sweep.studies.plan import made_plan
 from ncsn.sweep.studies.study import checked_spec
 
@@ -57,7 +58,7 @@ def _sweep(
     return Sweep(
         plan=plan,
         pipeline=fake_pipeline.FakePipeline(folder / "journal", fake_pipeline.networks_differ),
-        store=Store(params, folder, folder / "points.lock"),
+        store=Store(params, folder),
         limits=Limits(plan.budget.trials, time.time() + 60),
         track=None,
     )
@@ -68,7 +69,7 @@ def _run(sweep: Sweep) -> list[str]:
     plan, storage = sweep.plan, _storage(sweep)
     opened_study(storage, plan, SOURCE)
     with redirect_stdout(io.StringIO()) as printed:
-        take_trials(sweep, 0, Stop())
+        take_trials(sweep, Stop())
         points, draws = plan.budget.num_confirmed, plan.budget.confirm_draws
         confirm_best(storage, plan, sweep.pipeline, points, draws)
         print("\n".join(status_lines(read_study(storage, plan.name), 2)))
@@ -155,7 +156,7 @@ def test_an_exact_score_has_no_training_to_repeat(tmp_path, capsys):
     """A study file serves both, so that it is told and no error."""
     sweep = _sweep(tmp_path, model="oracle", budget={"confirm": 0})
     assert sweep.plan.deciding() == _sweep(tmp_path).plan.deciding()
-    run_study(sweep, 1, SOURCE)
+    run_study(sweep, fake_pipeline.launcher(sweep), 1, SOURCE)
     told = "studies/epsilon.yaml: trainings (value 2): an exact score has no training, so each"
     assert capsys.readouterr().err.count(told) == 1
     assert _seeds(sweep) == [(None, 1234), (None, 1235)] * 2

@@ -1,8 +1,6 @@
 """The subcommands of pipeline/sweep.py: their arguments, and what each does."""
 
 import argparse
-import signal
-import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +13,14 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
 from ncsn.sweep import arguments as types
+from ncsn.sweep.launch.launcher import LAUNCHERS
 from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
 from ncsn.sweep.search.address import storage_faults, storage_url
+from ncsn.sweep.search.coordinator import open_coordinator
 from ncsn.sweep.search.database import Storage, open_storage
+from ncsn.sweep.search.membership import noted_limits
 from ncsn.sweep.search.read import StudyData, read_study
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies import study as files
@@ -39,21 +40,17 @@ def run_command_line() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Studies over params.yaml.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _subparser(commands, "run", _run, "run a study, or go on with it")
+    run = _subparser(commands, "run", _running("run"), "run a study, or go on with it")
     run.add_argument("--workers", type=types.workers, default=1, metavar="N")
-    run.add_argument("--trials", type=types.count, metavar="N", help="in place of budget.trials")
-    run.add_argument("--allow-dirty", action="store_true", help="run the working tree as it is")
-    run.add_argument("--fresh", action="store_true", help="keep old trials under another name")
-    value_help = "a value of params.yaml in place of the study's, such as a path of yours"
-    run.add_argument(
-        "--set",
-        action="append",
-        type=types.setting,
-        default=[],
-        metavar="KEY=VALUE",
-        help=value_help,
-    )
-    run.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
+    run.add_argument("--launcher", choices=LAUNCHERS, default="local", help="default local")
+    _add_opening(run)
+    ready = "make a study ready for workers that something else starts"
+    _add_opening(_subparser(commands, "open", _running("open_only"), ready))
+    join = "work on an open study until its budget is used; on any host of its database"
+    worker = _subparser(commands, "worker", _running("worker"), join)
+    url = "a git repository with the study's commit, to be run in place of this tree"
+    worker.add_argument("--source", metavar="URL", help=url)
+    _add_tree_and_tracking(worker)
     status = _subparser(commands, "status", _status, "progress, best, failures, time left")
     status.add_argument("--trials", type=types.count, metavar="N", help="as given to run")
     _subparser(commands, "list", _list, "study files and what has been run")
@@ -80,6 +77,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_opening(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trials", type=types.count, metavar="N", help="in place of budget.trials"
+    )
+    parser.add_argument("--fresh", action="store_true", help="keep old trials under another name")
+    value_help = "a value of params.yaml in place of the study's, such as a path of yours"
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=types.setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help=value_help,
+    )
+    _add_tree_and_tracking(parser)
+
+
+def _add_tree_and_tracking(parser: argparse.ArgumentParser) -> None:
+    dirty = "run the working tree as it is"
+    parser.add_argument("--allow-dirty", action="store_true", help=dirty)
+    parser.add_argument("--no-tracking", action="store_true", help="leave MLflow alone")
+
+
 def _subparser(
     commands: Any, name: str, command: Callable[[Namespace], None], text: str
 ) -> argparse.ArgumentParser:
@@ -95,39 +115,24 @@ def _subparser(
     return made
 
 
-def _run(args: Namespace) -> None:
-    """Runs a study or goes on with it."""
-    from ncsn.sweep.search.driver import run_study
-    from ncsn.sweep.search.worker import Limits, Store, Sweep
-    from ncsn.sweep.trials.git import head
-    from ncsn.sweep.trials.pipeline import ProjectPipeline
-    from ncsn.sweep.trials.workspace import checked_source
+def _running(name: str) -> Callable[[Namespace], None]:
+    """A command of `running`, imported when it is called: it needs Optuna's samplers and git."""
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
-    root, params = ROOT.resolve(), _params()
-    plan = load_plan(args.study, args.size, args.model, settings=dict(args.set))
-    checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
-    locks = root / params.paths.work / "sweep"
-    locks.mkdir(parents=True, exist_ok=True)
-    deadline = time.time() + plan.budget.hours * 3600
-    sweep = Sweep(
-        plan=plan,
-        pipeline=ProjectPipeline(root, args.allow_dirty),
-        store=Store(params.sweep, root, locks / f"{plan.name}.lock"),
-        limits=Limits(args.trials or plan.budget.trials, deadline),
-        track=None if args.no_tracking else params.track,
-    )
-    source = {"commit": head(root), "dirty": args.allow_dirty}
-    run_study(sweep, args.workers, source, fresh=args.fresh)
-    model = " --model oracle" if args.model == "oracle" else ""
-    print(f"report: python pipeline/sweep.py report {args.study} --size {args.size}{model}")
+    def command(args: Namespace) -> None:
+        from ncsn.sweep import running
+
+        getattr(running, name)(args, ROOT.resolve())
+
+    return command
 
 
 def _status(args: Namespace) -> None:
     """Prints what a study has reached."""
     plan = _plan(args)
     data = read_study(_storage(), plan.name)
-    print("\n".join(status_lines(data, args.trials or plan.budget.trials)))
+    noted = noted_limits(data.attrs)
+    trials = args.trials or (noted.trials if noted else plan.budget.trials)
+    print("\n".join(status_lines(data, trials)))
 
 
 def _list(args: Namespace) -> None:
@@ -181,6 +186,7 @@ def _save(args: Namespace) -> None:
 def _confirm(args: Namespace) -> None:
     """Draws the best trials again with fresh seeds; prints mean and spread, and notes them."""
     from ncsn.sweep.search.confirm import confirm_best
+    from ncsn.sweep.search.driver import confirm_lock
     from ncsn.sweep.trials.pipeline import ProjectPipeline
     from ncsn.sweep.trials.workspace import checked_source
 
@@ -188,7 +194,8 @@ def _confirm(args: Namespace) -> None:
     checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     refuse_partial(_best(read_study(storage, plan.name), args.top), plan.name)
     pipeline = ProjectPipeline(root, args.allow_dirty)
-    confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
+    with open_coordinator(storage_url(_params().sweep), root).lock(confirm_lock(plan.name)):
+        confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
     data = read_study(storage, plan.name)
     print("\n".join(status_lines(data, plan.budget.trials)))
 

@@ -9,6 +9,7 @@ from typing import Any
 from ncsn.base.trial_record import State, TrialRecord
 from ncsn.sweep.results.estimates import Known, drawn_text, estimate_text, known
 from ncsn.sweep.results.findings import best_trials, wall_seconds
+from ncsn.sweep.search.membership import complaint_lines
 from ncsn.sweep.search.read import StudyData
 
 _ENDINGS: tuple[State, ...] = ("complete", "pruned", "failed")
@@ -54,7 +55,8 @@ def status_lines(data: StudyData, trials: int) -> list[str]:
         lines.append(f"running: trial {trial.number}, worker {trial.worker}, for {seconds}")
     for state in ("failed", "pruned"):
         lines += [_reason(state, trial) for trial in ended if trial.state == state]
-    return lines + [_reason("tried again", t) for t in data.trials if t.number in data.replaced]
+    lines += [_reason("tried again", t) for t in data.trials if t.number in data.replaced]
+    return lines + [f"ended with an error: {line}" for line in complaint_lines(data.attrs)]
 
 
 def numbers(data: StudyData) -> dict[str, float]:

@@ -37,12 +37,12 @@ def enqueue_first(study: optuna.Study, plan: Plan, pipeline: Pipeline) -> None:
             continue
         study.set_user_attr(origin, point)
         if point not in queued:
-            study.enqueue_trial(point, user_attrs={"origin": origin})
+            study.enqueue_trial(point, user_attrs={"origin": origin}, skip_if_exists=True)
             queued.append(point)
             print(f"{origin} point: {point_text(point)}", flush=True)
     for point in _points_of_another(study, plan):
         if point not in queued:
-            study.enqueue_trial(point, user_attrs={"origin": "sampler"})
+            study.enqueue_trial(point, user_attrs={"origin": "sampler"}, skip_if_exists=True)
 
 
 def _points_of_another(study: optuna.Study, plan: Plan) -> list[dict[str, Any]]:

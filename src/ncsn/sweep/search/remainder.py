@@ -11,10 +11,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.sweep.search.database import Storage
+from ncsn.sweep.search.membership import OF_WORKERS
 from ncsn.sweep.search.study import load_study
 
 SHOWN = ("spec", "size", "model", "commit", "dirty", "advised", "present")  # of the attributes
-_ELSEWHERE = ("mlflow_run_id", "mlflow_experiment_id")  # true of one store alone
+_ELSEWHERE = ("mlflow_run_id", "mlflow_experiment_id", *OF_WORKERS)  # true of one store alone
 _NOT_OURS = ("artifacts:", "dashboard:", "constraints")  # system attributes of images, of notes
 
 

@@ -96,8 +96,10 @@ def opened_study(storage: RDBStorage, plan: Plan, source: Mapping[str, Any]) -> 
     if plan.name not in study_names(storage):
         _make(storage, plan)
     study = load_study(storage, plan.name)
+    if "started" not in study.user_attrs and not study.get_trials(deepcopy=False):
+        _describe(study, plan)  # whoever made it may have died before it could
     attrs = study.user_attrs
-    _refuse_changes(attrs.get("deciding", {}), plan)
+    refuse_changes(attrs.get("deciding", {}), plan)
     before, now = attrs.get("commit", source["commit"]), source["commit"]
     if before != now:
         codes = f"earlier trials ran the code of {before[:12]}, these run {now[:12]}"
@@ -109,6 +111,7 @@ def opened_study(storage: RDBStorage, plan: Plan, source: Mapping[str, Any]) -> 
         "model": plan.model,
         "space": {name: axis.model_dump(mode="json") for name, axis in plan.space.items()},
         "budget": plan.budget.model_dump(mode="json"),
+        "settings": dict(plan.settings),
         **source,
     }
     for key, value in facts.items():
@@ -161,16 +164,16 @@ def retry_dead(study: optuna.Study, grace_sec: int) -> None:
             retry(study, storage.get_trial(trial._trial_id))
 
 
-def _make(storage: RDBStorage, plan: Plan) -> None:
-    directions = list(plan.spec.objectives.values())
-    study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
-    with _experimental():
-        study.set_metric_names(list(plan.spec.objectives))
-    study.set_user_attr("deciding", plan.deciding())
-    study.set_user_attr("started", datetime.now(UTC).isoformat())
+def refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
+    """Refuses a plan under which earlier trials would be something else.
 
+    Args:
+        before: what decided the results of the study's trials, as `Plan.deciding` gives it.
+        plan: of the trials to come.
 
-def _refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
+    Raises:
+        UserError: names the first key that differs.
+    """
     old = {_RENAMED.get(key, key): value for key, value in before.items()}
     now, before = plan.deciding(), _ADDED | old
     for key in [*now, *(key for key in before if key not in now)]:
@@ -180,6 +183,18 @@ def _refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
                 f"'{plan.name}' has trials with {before.get(key)!r}; restore it, or start anew "
                 "with --fresh, which keeps the old trials under another name"
             )
+
+
+def _make(storage: RDBStorage, plan: Plan) -> None:
+    directions = list(plan.spec.objectives.values())
+    optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
+
+
+def _describe(study: optuna.Study, plan: Plan) -> None:
+    with _experimental():
+        study.set_metric_names(list(plan.spec.objectives))
+    study.set_user_attr("deciding", plan.deciding())
+    study.set_user_attr("started", datetime.now(UTC).isoformat())
 
 
 def _is_older(trial: FrozenTrial, seconds: int) -> bool:

@@ -4,13 +4,18 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ncsn.base.addresses import masked
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.sweep.studies.plan import Plan
 from ncsn.tracking.place import database_path, store_uri
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from ncsn.sweep.search.worker import Store
 
 
 @dataclass(frozen=True)
@@ -20,24 +25,28 @@ class TrackedStudy:
     run: Any
 
     @classmethod
-    def opened(cls, track: TrackParams | None, plan: Plan, root: Path) -> Self:
-        """Opens the parent run; importing MLflow takes seconds, so only where it is wanted."""
+    def opened(cls, track: TrackParams | None, plan: Plan, store: "Store") -> Self:
+        """Opens the parent run, which one of many hosts that do so makes.
+
+        Importing MLflow takes seconds, so only where it is wanted, and before the others wait.
+        """
         if track is None:
             return cls(None)
 
         def open_run() -> Any:
             from ncsn.tracking.studies import open_study_run
 
-            return open_study_run(track, plan.name, plan.spec.model_dump(mode="json"), root)
+            spec = plan.spec.model_dump(mode="json")
+            with store.coordinator().lock("mlflow"):
+                return open_study_run(track, plan.name, spec, store.root)
 
         return cls(_guarded(open_run))
 
-    def ids(self) -> dict[str, str]:
-        """Returns where the parent run is, as attributes of the study."""
-        if self.run is None:
-            return {}
-        experiment = str(self.run.store.experiment_id)
-        return {"mlflow_run_id": self.run.run_id, "mlflow_experiment_id": experiment}
+    def note(self, study: "Study") -> None:
+        """Notes in the study where the parent run is."""
+        if self.run is not None:
+            study.set_user_attr("mlflow_run_id", self.run.run_id)
+            study.set_user_attr("mlflow_experiment_id", str(self.run.store.experiment_id))
 
     def publish(self, record: TrialRecord) -> str | None:
         """Publishes a trial and returns the id of its run, None where there is none."""

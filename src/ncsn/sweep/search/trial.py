@@ -44,7 +44,7 @@ class Objective:
 
     Attributes:
         plan: the study.
-        worker: number of the worker.
+        worker: name of the worker.
         reproduce: runs the pipeline with dotted values.
         on_point: called when the trial's point is known, before any work.
         artifacts: folder that keeps a few images of each trial.
@@ -53,7 +53,7 @@ class Objective:
     """
 
     plan: Plan
-    worker: int
+    worker: str
     reproduce: Reproduce
     on_point: Callable[[], None]
     on_record: OnRecord

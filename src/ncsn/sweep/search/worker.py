@@ -1,30 +1,36 @@
 """A worker: a process that takes trials of a study until the budget is used.
 
-Points are given out under a lock, so their number is exact and no grid point is given twice.
-SIGTERM ends the running trial, puts its point back into the queue and ends the worker; the death
-of the driver, however it comes, kills the worker at once.
+It needs nobody beside the database. Points are given out under the study's lock, so their number
+is exact and no grid point is given twice, however many hosts there are. SIGTERM and Ctrl-C end the
+running trial, put its point back into the queue and end the worker.
 """
 
-import os
+import contextlib
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from filelock import FileLock
+from optuna.storages import RDBStorage
 
-from ncsn.base.entry import die_with_parent, masked_traceback
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.status import trial_line
 from ncsn.sweep.search.address import storage_faults, storage_url
+from ncsn.sweep.search.coordinator import Coordinator, open_coordinator
 from ncsn.sweep.search.database import open_storage
+from ncsn.sweep.search.membership import (
+    Limits,
+    Member,
+    joined,
+    note_complaint,
+    noted_limits,
+    study_lock,
+)
 from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
 from ncsn.sweep.search.study import Tally, load_study, retry, retry_dead, tally
@@ -44,30 +50,29 @@ class Store(NamedTuple):
     Attributes:
         params: section `sweep` of params.yaml.
         root: the project's top folder, from which a relative database is taken.
-        lock: the file that guards the giving out of points.
     """
 
     params: SweepParams
     root: Path
-    lock: Path
 
+    def opened(self) -> RDBStorage:
+        """Returns the database, made when it is not there."""
+        return open_storage(self.params, self.root)
 
-class Limits(NamedTuple):
-    """When a study ends: after so many trials; no trial starts after `deadline`, a Unix time."""
-
-    trials: int
-    deadline: float
+    def coordinator(self) -> Coordinator:
+        """Returns the locks that all workers of the database share."""
+        return open_coordinator(storage_url(self.params), self.root)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A study as it is run: all that a driver hands to its workers.
+    """A study as it is run.
 
     Attributes:
         plan: what is tried.
         pipeline: what runs a trial.
         store: where the study is kept.
-        limits: when it ends.
+        limits: when it ends; what the database notes of that wins.
         track: section `track` of params.yaml; None leaves MLflow alone.
     """
 
@@ -79,13 +84,13 @@ class Sweep:
 
 
 class Stop:
-    """A request to stop, by SIGTERM: it interrupts a trial; between trials it is looked at."""
+    """A request to stop, by a signal: it interrupts a trial; between trials it is looked at."""
 
     def __init__(self) -> None:
         self.requested = self.in_trial = False
 
     def on_signal(self, number: int, frame: Any) -> None:
-        """Handles SIGTERM."""
+        """Handles SIGTERM and Ctrl-C."""
         self.requested = True
         if self.in_trial:
             self.in_trial = False
@@ -106,71 +111,92 @@ class Stop:
         return interruptible
 
 
-def work(sweep: Sweep, worker: int, parent: int, complaint: Connection) -> None:
-    """Takes trials until the study ends; the body of a worker's process.
+def work(sweep: Sweep) -> None:
+    """Takes trials until the study ends; all that a worker's process does.
 
-    Args:
-        sweep: the driver's.
-        worker: number of this worker.
-        parent: process id of the driver.
-        complaint: gets the reason when the study must stop; the exit status is then 1.
+    Raises:
+        UserError: the study must stop; the database knows why, too.
+        KeyboardInterrupt: the worker was asked to stop, and has put its trial back.
     """
-    die_with_parent(parent)
-    os.setpgid(0, 0)  # Ctrl-C is for the driver
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop = Stop()
-    signal.signal(signal.SIGTERM, stop.on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop.on_signal)
+    with storage_faults(storage_url(sweep.store.params)):
+        take_trials(sweep, stop)
+    if stop.requested:
+        raise KeyboardInterrupt
+
+
+def take_trials(sweep: Sweep, stop: Stop) -> None:
+    """Takes trials until none is left or `stop` is requested; errors as `work`."""
+    study = load_study(sweep.store.opened(), sweep.plan.name)
+    coordinator = sweep.store.coordinator()
+    with coordinator.lock(study_lock(study.study_name)):
+        member = joined(study)
     try:
-        with storage_faults(storage_url(sweep.store.params)):
-            reason = take_trials(sweep, worker, stop)
+        _Worker(sweep, study, coordinator, member).run(stop)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, UserError):  # a fault of ours keeps its traceback
-            masked_traceback(type(error), error, error.__traceback__)
-    if reason is not None:
-        complaint.send(reason)
-        sys.exit(1)
+        with contextlib.suppress(Exception), coordinator.lock(study_lock(study.study_name)):
+            note_complaint(study, member.name, reason)
+        raise
 
 
-def take_trials(sweep: Sweep, worker: int, stop: Stop) -> str | None:
-    """Takes trials until none is left; returns why the study must stop, None when it need not."""
-    plan, store = sweep.plan, sweep.store
-    study, lock = _opened_study(plan, store, worker), FileLock(store.lock)
-    tracked = TrackedStudy.opened(sweep.track, plan, store.root)
-    reproduce = stop.interrupting(sweep.pipeline.opened(worker))
-    ended: list[TrialRecord] = []
+class _Worker:
+    """A member of a study at work."""
 
-    def on_record(record: TrialRecord) -> str | None:
-        if record.state != "running":
-            ended.append(record)
-            print(trial_line(record, plan.spec.objectives), flush=True)
-        return tracked.publish(record)
+    def __init__(
+        self, sweep: Sweep, study: optuna.Study, coordinator: Coordinator, member: Member
+    ) -> None:
+        self._sweep, self._study, self._member = sweep, study, member
+        self._coordinator = coordinator
+        self._tracked = TrackedStudy.opened(sweep.track, sweep.plan, sweep.store)
+        self._ended: list[TrialRecord] = []
+        num_trials = len(study.get_trials(deepcopy=False))
+        study.sampler = built_sampler(sweep.plan.spec.sampler, member.number, num_trials)
+        study.pruner = built_pruner(sweep.plan.spec.pruner)
 
-    objective = Objective(plan, worker, reproduce, lock.release, on_record, store.root / ARTIFACTS)
-    while not stop.requested:
+    def run(self, stop: Stop) -> None:
+        reproduce = stop.interrupting(self._sweep.pipeline.opened(0))
+        while not stop.requested:
+            is_taken, is_over = self._trial(reproduce)
+            if is_over:
+                return
+            if not is_taken:
+                time.sleep(_POLL_SEC)  # a running trial of a worker that dies comes back
+            elif _is_hopeless(self._ended):
+                reason = f"the first {REPEATED} trials of a worker failed alike"
+                raise UserError(f"{reason}: {self._ended[0].reason}")
+
+    def _trial(self, reproduce: Reproduce) -> tuple[bool, bool]:
+        """Runs the next trial; returns whether there was one, and whether there will be none."""
+        study, sweep = self._study, self._sweep
+        lock = self._coordinator.lock(study_lock(study.study_name))
         with lock:
-            retry_dead(study, store.params.grace_sec)
+            retry_dead(study, sweep.store.params.grace_sec)
             now = tally(study.get_trials(deepcopy=False))
-            taken = _is_point_left(study, plan, sweep.limits, now)
-            if taken:  # gives the lock back as soon as the point is known
-                study.optimize(objective, n_trials=1, catch=(TrialFailed,))
-            elif not now.running:
-                return None
-        if not taken:
-            time.sleep(_POLL_SEC)  # a running trial of a worker that dies comes back
-        elif ended and ended[-1].reason == INTERRUPTED:
-            retry(study, study.trials[ended[-1].number])
-        elif _is_hopeless(ended):
-            return f"the first {REPEATED} trials of a worker failed alike: {ended[0].reason}"
-    return None
+            limits = noted_limits(study.user_attrs) or sweep.limits
+            if not _is_point_left(study, sweep.plan, limits, now):
+                return False, not now.running
+            objective = Objective(
+                plan=sweep.plan,
+                worker=self._member.name,
+                reproduce=reproduce,
+                on_point=lock.release,  # others need not wait for the trial's end
+                on_record=self._noted,
+                artifacts=sweep.store.root / ARTIFACTS,
+            )
+            study.optimize(objective, n_trials=1, catch=(TrialFailed,))
+        if self._ended[-1].reason == INTERRUPTED:
+            with self._coordinator.lock(study_lock(study.study_name)):
+                retry(study, study.trials[self._ended[-1].number])
+        return True, False
 
-
-def _opened_study(plan: Plan, store: Store, worker: int) -> optuna.Study:
-    study = load_study(open_storage(store.params, store.root), plan.name)
-    num_trials = len(study.get_trials(deepcopy=False))
-    study.sampler = built_sampler(plan.spec.sampler, worker, num_trials)
-    study.pruner = built_pruner(plan.spec.pruner)
-    return study
+    def _noted(self, record: TrialRecord) -> str | None:
+        if record.state != "running":
+            self._ended.append(record)
+            print(trial_line(record, self._sweep.plan.spec.objectives), flush=True)
+        return self._tracked.publish(record)
 
 
 def _is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) -> bool:

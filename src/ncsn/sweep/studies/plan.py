@@ -40,6 +40,7 @@ class Plan:
         forced: dotted values above the axes.
         budget: that of this size.
         params: the project's params.yaml, for the keys that no study sets.
+        settings: those of `fixed` that the user set for this run.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plan:
     forced: Mapping[str, Any]
     budget: Budget
     params: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     def values(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all dotted values of params.yaml that a trial at `point` sets."""
@@ -135,6 +137,11 @@ def evaluations_of(values: Mapping[str, Any]) -> int:
     return network_evaluations(values["noise.num_levels"], steps, denoise)
 
 
+def is_oracle_alone(size: Mapping[str, Any]) -> bool:
+    """Whether a size of a study file, as plain values, is of the exact score alone."""
+    return (size.get("fixed") or {}).get("model.name") == ORACLE["model.name"]
+
+
 def grid_points(plan: Plan) -> list[dict[str, Any]]:
     """Returns the points of a grid study in an order that spreads over the range.
 
@@ -198,7 +205,7 @@ def made_plan(
         known = ", ".join(preset_names())
         rule = f"must be one of {known}.{hint}"
         raise UserError(f"{path}: sizes.{size}.preset (value {shown(chosen.preset)}): {rule}")
-    if chosen.fixed.get("model.name") == ORACLE["model.name"]:
+    if is_oracle_alone({"fixed": chosen.fixed}):
         model = "oracle"
     plan = Plan(
         name=f"{study}-{size}" + ("-oracle" if model == "oracle" else ""),
@@ -211,6 +218,7 @@ def made_plan(
         forced=ORACLE if model == "oracle" else {},
         budget=chosen.budget,
         params=params,
+        settings=dict(settings),
     )
     for complaint in complaints(plan, chosen.fixed):
         raise UserError(f"{path}: {complaint}")

@@ -1,0 +1,105 @@
+"""The subcommands `run`, `open` and `worker` of pipeline/sweep.py.
+
+`run` opens a study, launches workers and says what came of it; `open` and `worker` are its parts,
+for workers that something else starts.
+"""
+
+import signal
+import sys
+import time
+from argparse import Namespace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ncsn.config.params import load_params
+from ncsn.sweep.launch.launcher import open_launcher
+from ncsn.sweep.search.driver import run_study
+from ncsn.sweep.search.membership import Limits, noted_limits
+from ncsn.sweep.search.opening import noted_plan, noted_study, open_study, refuse_other_commit
+from ncsn.sweep.search.tracked import TrackedStudy
+from ncsn.sweep.search.worker import Store, Sweep, work
+from ncsn.sweep.studies.plan import Plan, load_plan
+from ncsn.sweep.trials.checkout import checked_out
+from ncsn.sweep.trials.git import head
+from ncsn.sweep.trials.pipeline import ProjectPipeline
+from ncsn.sweep.trials.workspace import checked_source
+
+SCRIPT = "pipeline/sweep.py"
+
+
+def run(args: Namespace, root: Path) -> None:
+    """Runs a study or goes on with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
+    sweep, source = _opened(args, root)
+    launcher = open_launcher(args.launcher, root, sweep.store.params.max_retry)
+    launch = partial(launcher.run, [sys.executable, *worker_command(args)])
+    run_study(sweep, launch, args.workers, source, fresh=args.fresh)
+    print(f"report: python {SCRIPT} report {_study_words(args)}")
+
+
+def open_only(args: Namespace, root: Path) -> None:
+    """Makes a study ready for workers, and says how to start them."""
+    sweep, source = _opened(args, root)
+    study = open_study(sweep, source, fresh=args.fresh)
+    TrackedStudy.opened(sweep.track, sweep.plan, sweep.store).note(study)
+    limits = noted_limits(study.user_attrs) or sweep.limits
+    print(f"{sweep.plan.name}: open for {limits.trials} trials, {sweep.plan.budget.hours:g} hours")
+    print(f"workers: python {' '.join(worker_command(args))}")
+    print(f"then: python {SCRIPT} confirm {_study_words(args)}")
+
+
+def worker(args: Namespace, root: Path) -> None:
+    """Joins a study and works until its budget is used."""
+    params = load_params("paths", "sweep", "track", path=root / "params.yaml")
+    store = Store(params.sweep, root)
+    study = noted_study(store.opened(), args.study, args.size, args.model)
+    if args.source is None:
+        main = root
+        refuse_other_commit(study, head(root), allow_dirty=args.allow_dirty)
+    else:
+        main = checked_out(root, args.source, study.user_attrs["commit"])
+    plan = noted_plan(study, main)
+    if args.source is None:
+        checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
+    work(
+        Sweep(
+            plan=plan,
+            pipeline=ProjectPipeline(main, args.allow_dirty),
+            store=store,
+            limits=_limits(args, plan),
+            track=None if args.no_tracking else params.track,
+        )
+    )
+
+
+def worker_command(args: Namespace) -> list[str]:
+    """Returns the words behind `python` that start a worker of the study that `args` opens."""
+    flags = {"--allow-dirty": args.allow_dirty, "--no-tracking": args.no_tracking}
+    given = [flag for flag, is_given in flags.items() if is_given]
+    return [SCRIPT, "worker", *_study_words(args).split(), *given]
+
+
+def _opened(args: Namespace, root: Path) -> tuple[Sweep, dict[str, Any]]:
+    """The study that the arguments name, and the source that its trials run."""
+    params = load_params("paths", "sweep", "track", path=root / "params.yaml")
+    plan = load_plan(args.study, args.size, args.model, settings=dict(args.set))
+    checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
+    sweep = Sweep(
+        plan=plan,
+        pipeline=ProjectPipeline(root, args.allow_dirty),
+        store=Store(params.sweep, root),
+        limits=_limits(args, plan),
+        track=None if args.no_tracking else params.track,
+    )
+    return sweep, {"commit": head(root), "dirty": args.allow_dirty}
+
+
+def _limits(args: Namespace, plan: Plan) -> Limits:
+    trials = getattr(args, "trials", None) or plan.budget.trials
+    return Limits(trials, time.time() + plan.budget.hours * 3600)
+
+
+def _study_words(args: Namespace) -> str:
+    model = " --model oracle" if args.model == "oracle" else ""
+    return f"{args.study} --size {args.size}{model}"
