@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -84,21 +85,26 @@ def cheaper_is_worse(values: Mapping[str, Any], folder: Path) -> float:
     return 100.0 / values["sampler.steps_per_level"]
 
 
+def command(sweep: Any, *words: str) -> list[str]:
+    """A command line of `sweep`: a worker's, or with "run" and a number that of a driver."""
+    path = sweep.store.root / "sweep.pickle"
+    path.write_bytes(pickle.dumps(sweep))
+    return [sys.executable, str(Path(__file__)), str(path), *words]
+
+
 def launcher(sweep: Any) -> Callable[[int], None]:
     """Starts workers of a sweep as `run` does: processes that need nothing of their starter."""
     from ncsn.sweep.launch.local import LocalLauncher
 
-    path = sweep.store.root / "sweep.pickle"
-    path.write_bytes(pickle.dumps(sweep))
-    command = [sys.executable, str(Path(__file__)), str(path)]
-    return partial(LocalLauncher(sweep.store.root, sweep.store.params.max_retry).run, command)
+    max_retry = sweep.store.params.max_retry
+    return partial(LocalLauncher(sweep.store.root, max_retry).run, command(sweep))
 
 
-def drive(sweep: Any) -> None:
+def drive(sweep: Any, workers: int = 1) -> None:
     """A driver of its own process."""
     from ncsn.sweep.search.driver import run_study
 
-    run_study(sweep, launcher(sweep), 1, {"commit": "c" * 40, "dirty": False})
+    run_study(sweep, launcher(sweep), workers, {"commit": "c" * 40, "dirty": False})
 
 
 def flat_and_noisy(values: Mapping[str, Any], folder: Path) -> float:
@@ -128,15 +134,22 @@ def networks_differ(values: Mapping[str, Any], folder: Path) -> float:
     return 3 + network + 0.1 * draw + 1e3 * values["sampler.epsilon"]
 
 
-def _work() -> None:
-    """A worker's process."""
+def _main() -> None:
+    """A worker's process, or a driver's."""
     from ncsn.sweep.search.worker import work
 
-    work(pickle.loads(Path(sys.argv[1]).read_bytes()))
+    host = os.environ.get("TEST_HOST")
+    if host:
+        socket.gethostname = lambda: host
+    sweep = pickle.loads(Path(sys.argv[1]).read_bytes())
+    if sys.argv[2:]:
+        drive(sweep, int(sys.argv[3]))
+    else:
+        work(sweep)
 
 
 if __name__ == "__main__":
     from ncsn.base.entry import entry
 
     sys.modules["fake_pipeline"] = sys.modules["__main__"]  # as the pickle calls it
-    entry(_work)
+    entry(_main)
