@@ -307,6 +307,7 @@ def real(project, git, monkeypatch):
     """The small project with the study, in git and DVC, as the current folder."""
     (project / "studies").mkdir()
     (project / "studies" / "mine.yaml").write_text(STUDY, encoding="utf-8")
+    shutil.copy(ROOT / "pipeline" / "sweep.py", project / "pipeline")  # workers start with it
     git(project, "add", ".")
     git(project, "commit", "--quiet", "-m", "study")
     monkeypatch.chdir(project)
@@ -314,16 +315,11 @@ def real(project, git, monkeypatch):
 
 
 @pytest.mark.slow
-def test_run_goes_on_begins_anew_and_refuses_another_study(real, sweep, monkeypatch):
-    def pipeline(root: Path, allow_dirty: bool) -> fake_pipeline.FakePipeline:
-        assert root == real and not allow_dirty
-        return fake_pipeline.FakePipeline(root / ".work" / "journal", fake_pipeline.quick)
-
-    monkeypatch.setattr("ncsn.sweep.trials.pipeline.ProjectPipeline", pipeline)
+def test_run_goes_on_begins_anew_and_refuses_another_study(real, sweep):
     ended = sweep("run", "mine", "--no-tracking", "--trials", "2", "--model", "oracle")
     assert ended.status == 0, ended.error
     lines = ended.out.splitlines()
-    assert lines[0].startswith("advised point: sampler.epsilon ")
+    assert lines[0].startswith("no advised point: ")  # the small project has no images
     assert lines[1] == "present point: sampler.epsilon 0.0001"
     assert "mine-digits-oracle: How far the distance depends on ε." in lines
     assert "0 of 2 trials ended before; 1 workers" in lines
@@ -371,3 +367,41 @@ def test_save_and_confirm_use_the_best_trials(real, studied, sweep, runs):
     for command in ("save", "confirm", "run"):
         refused = sweep(command, "mine")
         assert refused.status == 2 and "src/scale.py" in refused.error
+
+
+@pytest.mark.slow
+def test_workers_without_a_driver_from_this_tree_and_from_a_repository(real, sweep, git, tmp_path):
+    longer = ("--set", "train.num_steps=1500")
+    opened = sweep("open", "mine", "--no-tracking", "--trials", "3", *longer)
+    assert (opened.status, opened.error) == (0, "")
+    told = "workers: python pipeline/sweep.py worker mine --size digits --no-tracking"
+    assert told in opened.out.splitlines()
+    words = ("worker", "mine", "--no-tracking")
+    unknown = sweep("worker", "mime")
+    assert (
+        unknown.status == 2 and "no study 'mime-digits' has been run; there are" in unknown.error
+    )
+
+    commit = git(real, "rev-parse", "HEAD").strip()
+    git(real, "commit", "--quiet", "--allow-empty", "-m", "later")
+    (real / "studies" / "mine.yaml").unlink()  # a worker needs no study file
+    other = sweep(*words)
+    assert (other.status, len(other.error.splitlines())) == (2, 1)
+    assert (
+        f"runs the code of commit {commit[:12]}" in other.error and "--source URL" in other.error
+    )
+    nowhere = sweep(*words, "--source", "https://me:cANary7@127.0.0.1:9/x.git")
+    assert (nowhere.status, len(nowhere.error.splitlines())) == (2, 1)
+    assert "--source (value 'https://me:***@127.0.0.1:9/x.git')" in nowhere.error
+    assert "cANary7" not in nowhere.error
+
+    worked = sweep(*words, "--source", str(real))
+    assert worked.status == 0, worked.error
+    study = load_study(open_storage(_sweep(real), real), "mine-digits")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    assert {t.user_attrs["values"]["train.num_steps"] for t in study.trials} == {1500}
+    (checkout,) = (real / ".work" / "sweep").glob("source-*/")
+    assert git(checkout, "rev-parse", "HEAD").strip() == commit
+    assert git(checkout, "remote") == ""
+    used = sweep(*words, "--source", str(real))
+    assert (used.status, used.error) == (0, "") and "trial" not in used.out
