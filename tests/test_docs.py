@@ -21,7 +21,8 @@ TOPS = {"src", "tests", "docs", "pipeline", "studies", "reports", "benchmarks", 
 # What a run or a user makes; the outs of stages are taken from dvc.yaml.
 MADE = {"artifacts", ".work", ".work/sweep", ".dvc/cache", "raw", "reports/plots", "reports/toy"}
 MADE |= {"reports/compare"}
-SUBCOMMANDS = {"list", "import", "run", "status", "report", "apply", "confirm", "save"}
+SUBCOMMANDS = {"list", "import", "run", "open", "worker", "status", "report", "apply", "confirm"}
+SUBCOMMANDS |= {"save"}
 NEW_FILE = re.compile(r"^`\S+`, a new file:$", re.M)
 PRIVATE = re.compile("|".join(["seed " + "notes", r"\.\./" + "shared", "work" + "place"]))
 

@@ -73,6 +73,10 @@ def fails(values: Mapping[str, Any], folder: Path) -> float:
     raise StageFailed("sample failed (exit status 1): no room")
 
 
+def tells_the_address(values: Mapping[str, Any], folder: Path) -> float:
+    raise RuntimeError(f"cannot use {os.environ['NCSN_SWEEP_STORAGE']} here")
+
+
 def diverges_sometimes(values: Mapping[str, Any], folder: Path) -> float:
     if values["sampler.epsilon"] > 5e-4:
         raise Diverged("sample: epsilon is too large")

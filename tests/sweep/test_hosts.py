@@ -7,14 +7,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from optuna.trial import TrialState
+from postgres import PASSWORD
 
 from ncsn.base.yaml_file import read_yaml
-from ncsn.config.params import SweepParams
+from ncsn.config.params import SweepParams, load_params
 from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.membership import Limits
@@ -28,7 +30,8 @@ sys.path.append(str(Path(__file__).parent))  # worker processes import the pipel
 
 import fake_pipeline  # noqa: E402
 
-PARAMS = read_yaml(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = read_yaml(ROOT / "params.yaml")
 NAME = "epsilon-digits"
 TRIALS = 12
 SWEEP = SweepParams(storage="sqlite:///sweeps.db", heartbeat_sec=1, grace_sec=3, max_retry=2)
@@ -204,3 +207,32 @@ def test_a_stopped_worker_puts_its_trial_back_and_another_host_takes_it(
     assert (worker.returncode, err) == (0, "")
     now = tally(_study(there).trials)
     assert (len(now.ended), len(now.replaced), len(now.running)) == (TRIALS, 1, 0)
+
+
+@pytest.mark.parametrize("behave", ["quick", "tells_the_address"])
+def test_no_output_file_attribute_or_tag_has_the_password(
+    new_host, start, postgres, postgres_url, monkeypatch, behave
+):
+    monkeypatch.setenv("NCSN_SWEEP_STORAGE", postgres_url)
+    host = new_host("here", "random", getattr(fake_pipeline, behave))
+    track = load_params("track", path=ROOT / "params.yaml").track
+    limits = host.sweep.limits._replace(trials=3)
+    sweep = replace(host.sweep, track=track, limits=limits)
+    driver = start(Host(sweep, "here"), "run", "1")
+    out, err = driver.communicate(timeout=200)
+    assert driver.returncode == (0 if behave == "quick" else 2), err
+    if behave != "quick":
+        assert "postgresql://ncsn:***@127.0.0.1" in out + err
+    assert PASSWORD not in out + err
+    root = host.sweep.store.root
+    assert (root / "mlflow.db").exists()
+    for path in root.rglob("*"):
+        assert path.is_dir() or PASSWORD.encode() not in path.read_bytes(), path
+    database = postgres_url.rpartition("/")[2]
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    rows = [
+        row
+        for (name,) in postgres.execute(tables, database)
+        for row in postgres.execute(f"SELECT * FROM {name}", database)
+    ]
+    assert "here/0" in str(rows) and PASSWORD not in str(rows)

@@ -13,6 +13,7 @@ from statistics import fmean
 
 import optuna
 
+from ncsn.base.addresses import masked
 from ncsn.base.errors import Diverged, UserError
 from ncsn.base.trial_record import State, TrialRecord
 from ncsn.sweep.search.pictures import keep_samples
@@ -78,6 +79,7 @@ class Objective:
             ended = replace(ended, state="complete", objectives=self._objectives(ended))
         except (Exception, Interrupted) as error:
             state, reason = _ending(error, self.plan.spec.pruner)
+            reason = masked(reason)
             ended = replace(with_outcomes(started, outcomes), state=state, reason=reason)
         self._publish(trial, replace(ended, finished=_now()))
         if ended.objectives is not None:
