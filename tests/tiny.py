@@ -1,5 +1,6 @@
 """The real pipeline in a project of its own, with params of which all stages take seconds."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,9 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ncsn.base.yaml_file import read_yaml
 from ncsn.config.preset import write_values
 
 ROOT = Path(__file__).parents[1]
+AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@t")
 
 TINY: dict[str, Any] = {
     "base.checkpoint_every_sec": 0.5,
@@ -59,7 +64,7 @@ def tiny_project(folder: Path) -> Path:
     write_values(TINY, folder / "params.yaml")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"]):
         output_of(folder, *command)
-    output_of(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny")
+    output_of(folder, "git", *AUTHOR, "commit", "-qm", "tiny")
     return folder
 
 
@@ -76,3 +81,43 @@ def output_of(folder: Path, *words: str) -> str:
     done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def tiny_clone(folder: Path) -> Path:
+    """Makes `folder` what `git clone` and `make setup` leave, with params and studies made tiny.
+
+    Its .venv is that of the tests, under a stamp of its own.
+    """
+    listed = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("the project is no git repository, so that nobody knows what a clone has")
+    for name in filter(None, done.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for command in (["init", "-q"], ["add", "-A"], [*AUTHOR, "commit", "-qm", "published"]):
+        output_of(folder, "git", *command)
+    write_values(TINY, folder / "params.yaml")
+    for study in (folder / "studies").glob("*.yaml"):
+        study.write_text(json.dumps(_tiny_study(read_yaml(study))))
+    output_of(folder, "git", *AUTHOR, "commit", "-qam", "tiny")
+    (folder / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        if path.name in ("bin", "include", "lib", "lib64", "pyvenv.cfg"):
+            (folder / ".venv" / path.name).symlink_to(path)
+    (folder / ".venv" / ".installed").touch()
+    return folder
+
+
+def _tiny_study(study: Any) -> dict[str, Any]:
+    """Two trials of tiny stages; an axis keeps its range."""
+    written = json.dumps(study)
+    tiny = {key: value for key, value in TINY.items() if f'"{key}"' not in written}
+    tiny = {k: v for k, v in tiny.items() if k.split(".")[0] not in ("base", "toy", "report")}
+    few = {"trials": 2, "hours": 1.0, "confirm": 1, "confirm_draws": 2}
+    sizes = {
+        name: {**size, "fixed": {**size.get("fixed", {}), **tiny}, "budget": few}
+        for name, size in study["sizes"].items()
+    }
+    return {**study, "sizes": sizes}
