@@ -53,7 +53,7 @@ check: $(STAMP)  ## lint, formatting, docstrings, types
 
 # The extra is installed where it is missing; the build itself needs no network.
 docs: $(STAMP)  ## build the site of the documents in .work/site
-	@python -c 'import mkdocs_jupyter, material' 2>/dev/null || \
+	@python -c 'import material, nbclient' 2>/dev/null || \
 	  python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' $(PIP_ARGS)
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo 'site: .work/site/index.html; to search it: python -m http.server --bind 127.0.0.1 --directory .work/site'

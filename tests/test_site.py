@@ -14,14 +14,15 @@ PAGES = ("*.md", "docs/*.md", "docs/*.ipynb", "tests/*.md", "benchmarks/**/*.md"
 OTHERS = ("mkdocs.yml", "docs/**/*", "benchmarks/results/*", "reports/sweeps/**/*")
 FETCHED = r"<(?:script|img|link)\b[^>]*(?:src|href)=\"?(?:https?:)?//"
 needs_mkdocs = pytest.mark.skipif(
-    find_spec("mkdocs_jupyter") is None or find_spec("material") is None,
+    find_spec("material") is None,
     reason="needs the extra `docs`: make docs",
 )
 
 
 def pages() -> list[str]:
-    """The documents of the project."""
-    return sorted(str(p.relative_to(ROOT)) for glob in PAGES for p in ROOT.glob(glob))
+    """The documents of the project; a notebook is a page like the others."""
+    found = {path.relative_to(ROOT) for glob in PAGES for path in ROOT.glob(glob)}
+    return sorted(str(path.with_suffix(".md")) for path in found)
 
 
 def built(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -54,7 +55,7 @@ def test_the_site_has_every_page_and_asks_no_network(copy):
     site = copy / ".work" / "site"
     assert not (copy / ".cache").exists()
     for page in pages():
-        name = re.sub(r"\.(md|ipynb)$", ".html", page).replace("README.html", "index.html")
+        name = re.sub(r"\.md$", ".html", page).replace("README.html", "index.html")
         assert not re.search(FETCHED, (site / name).read_text()), name
 
 
