@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro demo verify doctor test test-all check docs ui
+.PHONY: help setup repro demo verify doctor test test-all check docs experiments ui
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ docs: $(STAMP)  ## build the site of the documents in .work/site
 	  python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' $(PIP_ARGS)
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo 'site: .work/site/index.html; to search it: python -m http.server --bind 127.0.0.1 --directory .work/site'
+
+experiments: $(STAMP)  ## list DVC's experiments, best FID first, with what differs
+	@dvc exp show --no-pager --only-changed --sort-by eval/fid --drop '(artifacts|reports|pipeline|src|oracle|toy|matched_floor|reference/|Created|.*(precision|recall)$$)'
 
 ui: $(STAMP)  ## show the runs in MLflow's UI on this machine
 	python pipeline/ui.py

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tiny import AUTHOR
 
 from ncsn.base import metric_names as keys
 from ncsn.base.records import HEADLINE, write_metrics
@@ -86,3 +88,48 @@ def test_plots_are_drawn_without_a_network(project: Path) -> None:
     )
     drawn = done.stdout.count('class="marks"')
     assert drawn == 4, f"{drawn} charts were drawn\n{done.stderr[-2000:]}"
+
+
+EXPERIMENTS = {
+    "half-the-epsilon": ("5.0e-05", "10", 5.592622325410219),
+    "epsilon-digits-trial-7": ("2.0e-04", "5", 41.23456789),
+}
+STAGE = """
+stages:
+  evaluate:
+    cmd: 'true'
+    deps: [artifacts/samples]
+    metrics: [reports/metrics.json: {cache: false}]
+metrics: [reports/oracle.json, reports/reference.json, reports/toy.json]
+params: [params.yaml]
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+def test_experiments_fit_a_terminal(project: Path) -> None:
+    (project / "dvc.yaml").write_text(STAGE)
+    (project / ".gitignore").write_text("/artifacts/\n")
+    (project / "artifacts").mkdir()
+    params = (project / "params.yaml").read_text()
+    for tool in (["add", "-A"], [*AUTHOR, "commit", "-qm", "published"]):
+        subprocess.run(["git", *tool], cwd=project, check=True)
+    for name, (epsilon, steps, fid) in EXPERIMENTS.items():
+        changed = re.sub(
+            r"(?m)(^sampler:\n(?:  .*\n)*?  epsilon: )\S+", rf"\g<1>{epsilon}", params
+        )
+        changed = re.sub(r"(?m)(?<=^  steps_per_level: )10\b", steps, changed, count=1)
+        (project / "params.yaml").write_text(changed)
+        (project / "artifacts" / "samples").write_text(name)
+        write_metrics(project / "reports" / "metrics.json", dict.fromkeys(HEADLINE, fid))
+        write_metrics(project / "reports" / "oracle.json", {"oracle/fid": fid})
+        dvc(project, "exp", "save", "--force", "--name", name)
+    recipe = re.search(r"\nexperiments:.*\n\t@?(dvc .*)\n", (ROOT / "Makefile").read_text())
+    assert recipe
+    table = dvc(project, *shlex.split(recipe[1].replace("$$", "$"))[1:])
+    assert max(map(len, table.splitlines())) <= 120 and "…" not in table
+    for shown in ("eval/fid", "eval/fid_stderr", "sampler.epsilon", "5e-05", *EXPERIMENTS):
+        assert shown in table
+    assert "oracle" not in table and "artifacts" not in table
+    best, worst = (table.index(f"[{name}]") for name in EXPERIMENTS)
+    assert best < worst  # by FID

@@ -233,7 +233,8 @@ def test_a_changed_study_is_refused_by_key_and_set_aside_keeps_the_old_trials(ne
     with pytest.raises(UserError, match=r"fixed.train.num_steps \(value 70\).*--fresh"):
         _run_here(changed)
     capsys.readouterr()
-    set_aside(_storage(sweep), sweep.plan.name)
+    assert set_aside(_storage(sweep), sweep.plan.name) == "epsilon-digits.1"
+    assert set_aside(_storage(sweep), "another") is None
     said = capsys.readouterr().out
     assert said == "the earlier trials are kept as the study 'epsilon-digits.1'\n"
     _run_here(changed)

@@ -16,6 +16,7 @@ from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import TrackParams
 from ncsn.tracking import retry, studies
+from ncsn.tracking.kept_studies import rename_study_runs
 from ncsn.tracking.reading import named_runs, read_store
 from ncsn.tracking.studies import (
     StudyRun,
@@ -139,6 +140,25 @@ def test_the_parent_is_found_again_and_ends_with_the_study(study: StudyRun) -> N
     assert again.run_id == study.run_id
     assert again.store.client.get_run(again.run_id).info.status == "RUNNING"
     assert open_study_run(TRACK, "other", SPEC).run_id != study.run_id
+
+
+def test_a_study_that_is_set_aside_keeps_its_runs_under_its_new_name(
+    study: StudyRun, trial: TrialRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = publish_trial(study, trial)
+    rename_study_runs(TRACK, "epsilon-digits", "epsilon-digits.1")
+    anew = open_study_run(TRACK, "epsilon-digits", SPEC)
+    changed = dataclasses.replace(trial, values={"sampler.epsilon": 3e-5})
+    new = publish_trial(anew, changed)
+    assert anew.run_id != study.run_id and new != old
+    kept, fresh = (study.store.client.get_run(run_id) for run_id in (old, new))
+    assert kept.data.params["sampler.epsilon"] == "2e-05"
+    assert fresh.data.params["sampler.epsilon"] == "3e-05"
+    assert (kept.info.run_name, fresh.info.run_name) == ("epsilon-digits.1 0", "epsilon-digits 0")
+    assert study.store.client.get_run(study.run_id).info.run_name == "epsilon-digits.1"
+    assert [run.info.run_id for run in children(anew)] == [new]
+    assert open_study_run(TRACK, "epsilon-digits.1", SPEC).run_id == study.run_id
+    assert publish_trial(open_study_run(TRACK, "epsilon-digits.1", SPEC), trial) == old
 
 
 def test_a_missing_sample_file_leaves_the_rest(study: StudyRun, trial: TrialRecord) -> None:

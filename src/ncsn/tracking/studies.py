@@ -133,15 +133,19 @@ def of_sweeps(track: TrackParams) -> TrackParams:
     return track.model_copy(update={"experiment": f"{track.experiment}{SWEEPS}"})
 
 
+def trial_names(study: str, trial: int | str) -> tuple[str, str]:
+    """Returns the key and the name of a trial's run."""
+    return f"study {study} trial {trial}", f"{study} {trial}"
+
+
 def _child(study: StudyRun, trial: TrialRecord) -> Run:
     client, experiment = study.store.client, study.store.experiment_id
-    key = f"study {study.name} trial {trial.number}"
+    key, name = trial_names(study.name, trial.number)
     found = find_run(client, experiment, key)
     if found is not None:
         return found
     tags = {KEY_TAG: key, STUDY_TAG: study.name, TRIAL_TAG: str(trial.number)}
     tags |= {PARENT_TAG: study.run_id} | study.tags
-    name = f"{study.name} {trial.number}"
     return client.create_run(experiment, _milliseconds(trial.started), tags, name)
 
 

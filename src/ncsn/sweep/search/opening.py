@@ -21,6 +21,7 @@ from ncsn.sweep.search.study import (
     study_names,
     tally,
 )
+from ncsn.sweep.search.tracked import keep_runs
 from ncsn.sweep.search.worker import Sweep
 from ncsn.sweep.studies.plan import Plan, is_oracle_alone, made_plan
 from ncsn.sweep.studies.study import checked_spec
@@ -47,8 +48,8 @@ def open_study(sweep: Sweep, source: Mapping[str, Any], *, fresh: bool = False) 
         notice(ignored)
     storage = sweep.store.opened()
     with sweep.store.coordinator().lock(study_lock(plan.name)):
-        if fresh:
-            set_aside(storage, plan.name)
+        if fresh and (kept := set_aside(storage, plan.name)):
+            keep_runs(sweep.track, plan.name, kept, sweep.store.root)
         study = prepared_study(storage, sweep, source)
         note_limits(study, reachable(sweep.limits, plan, study))
         forget_complaints(study)

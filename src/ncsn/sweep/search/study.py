@@ -120,11 +120,11 @@ def opened_study(storage: RDBStorage, plan: Plan, source: Mapping[str, Any]) -> 
     return study
 
 
-def set_aside(storage: RDBStorage, name: str) -> None:
-    """Renames a study to `<name>.<n>`; nothing of it is lost."""
+def set_aside(storage: RDBStorage, name: str) -> str | None:
+    """Renames a study to `<name>.<n>` and returns that; None where there is no study."""
     names = study_names(storage)
     if name not in names:
-        return
+        return None
     number = next(n for n in range(1, len(names) + 2) if f"{name}.{n}" not in names)
     old = f"{name}.{number}"
     optuna.copy_study(
@@ -132,6 +132,7 @@ def set_aside(storage: RDBStorage, name: str) -> None:
     )
     optuna.delete_study(study_name=name, storage=storage)
     print(f"the earlier trials are kept as the study '{old}'", flush=True)
+    return old
 
 
 def note_confirmed(study: optuna.Study, number: int, entry: Mapping[str, Any]) -> None:

@@ -74,14 +74,30 @@ class TrackedStudy:
         return _guarded(lambda: study_links(self.run, objective, largest)) or []
 
 
+def keep_runs(track: TrackParams | None, name: str, kept: str, root: Path) -> None:
+    """Calls the runs of a study that was set aside as the study is called now.
+
+    The study of the old name then begins with runs of its own: params of a run never change.
+    """
+    if track is None or _is_absent(track, root):
+        return
+    from ncsn.tracking.kept_studies import rename_study_runs
+
+    _guarded(lambda: rename_study_runs(track, name, kept, root))
+
+
 def publish_page(track: TrackParams, name: str, page: Path, root: Path) -> str:
     """Puts the page of a study under its run in MLflow; returns its address, "" without a run."""
-    database = database_path(store_uri(track, root))
-    if database is not None and not database.exists():
+    if _is_absent(track, root):
         return ""
     from ncsn.tracking.study_pages import publish_study_page
 
     return _guarded(lambda: publish_study_page(track, name, page, root)) or ""
+
+
+def _is_absent(track: TrackParams, root: Path) -> bool:
+    database = database_path(store_uri(track, root))
+    return database is not None and not database.exists()
 
 
 def _guarded(action: Callable[[], Any]) -> Any:
