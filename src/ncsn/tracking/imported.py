@@ -21,6 +21,7 @@ from ncsn.tracking.studies import (
     open_study_run,
     publish_trial,
 )
+from ncsn.tracking.study_pages import study_links
 
 _MOST = 50_000  # runs of one answer of MLflow
 
@@ -60,6 +61,8 @@ def publish_imported(
             with Image.open(path) as picture:
                 run.store.client.log_image(run_id, picture, key=SAMPLES, step=0, synchronous=True)
     close_study_run(run, STATUS["complete"], metrics)
+    objective, direction = next(iter(spec["objectives"].items()))
+    study_links(run, objective, direction == "maximize")  # leaves the view that its links open
     return len(missing)
 
 

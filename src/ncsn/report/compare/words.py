@@ -54,22 +54,31 @@ def findings(runs: Sequence[RunRecord]) -> list[str]:
 
 def caveats(runs: Sequence[RunRecord]) -> list[str]:
     """Returns what the verdicts do and do not cover."""
-    lines = [
-        "± is one standard error, both kinds of images drawn anew. Runs are told apart by the "
-        "smaller error of the generated images alone, the reference being the same. "
-        f"{level_text()} Each metric is judged by itself.",
-        "These errors are those of drawing images. They do not hold what another seed of the "
-        "training would change: two trainings that differ in their seed alone may lie further "
-        "apart than drawing explains.",
-    ]
-    drawn = [n for n, run in zip(letters(len(runs)), runs, strict=True) if run.draws]
+    named = list(zip(letters(len(runs)), runs, strict=True))
+    drawn = [name for name, run in named if run.draws]
+    again = [n for n, run in named if any(len(found) > 1 for found in run.draws.values())]
+    lines = [f"{level_text()} Each metric is judged by itself."]
+    if len(drawn) < len(runs):
+        lines.append(
+            "± is one standard error, both kinds of images drawn anew. Runs are told apart by the "
+            "smaller error of the generated images alone, the reference being the same."
+        )
     if drawn:
         lines.append(
-            f"{', '.join(drawn)}: several draws. ± is the standard error of their mean, the "
-            "reference kept, by the spread of the draws; where there are several trainings, by "
-            "that of the trainings, and then it holds what another seed of the training changes. "
-            "The best of many trials is better here than it will be again; the study's page has "
-            "fresh draws."
+            f"{', '.join(drawn)}: several draws. ± is the standard error of their mean by their "
+            "spread, the reference kept. The best of many trials is better here than it will be "
+            "again; the study's page has fresh draws."
+        )
+    if again:
+        lines.append(
+            f"{', '.join(again)}: several trainings. ± is by the spread of their means, and holds "
+            "what another seed of the training would change."
+        )
+    if len(again) < len(runs):
+        lines.append(
+            "Errors of a single training are those of drawing images. They do not hold what "
+            "another seed of the training would change: two trainings that differ in their seed "
+            "alone may lie further apart than drawing explains."
         )
     if any(run.known("sample/seed", "sample.seed") is None for run in runs):
         lines.append("Some runs do not record the seed of their samples.")
