@@ -226,6 +226,15 @@ def test_names_are_found_in_the_store_among_studies_and_in_git() -> None:
     assert found[1].metrics[keys.FID] <= found[2].metrics[keys.FID]
 
 
+def test_a_study_is_found_though_several_runs_begin_like_it() -> None:
+    class Ambiguous(_Store):
+        def named(self, name: str, trials: int) -> list[RunRecord]:
+            raise UserError(f"{name}: several runs are called so")
+
+    found = named_records(["epsilon-digits"], Ambiguous(), load_paths(ROOT), 2, ROOT)
+    assert [one.source for one in found] == ["reports/sweeps/epsilon-digits"] * 2
+
+
 def test_an_unknown_name_has_a_nearest_one() -> None:
     with pytest.raises(UserError, match="Did you mean 'epsilon-digits'"):
         named_records(["epsilon-digit"], _Store(), load_paths(ROOT), 2, ROOT)

@@ -45,9 +45,10 @@ def named_records(
     """
     found: list[RunRecord] = []
     for name in names:
-        of_name = store.named(name, trials)
-        if not of_name and name in exported_names(root):
-            of_name = exported_records(name, trials, root)
+        if name in exported_names(root) and name not in store.names():
+            of_name = exported_records(name, trials, root)  # though runs may begin like this
+        else:
+            of_name = store.named(name, trials)
         if not of_name:
             revision = revision_record(name, paths, root)
             of_name = [] if revision is None else [revision]
