@@ -8,23 +8,25 @@ from ncsn.base.records import write_metrics
 from ncsn.config.limits import check_counts
 from ncsn.config.params import load_params
 from ncsn.data.split import load_split
+from ncsn.evaluate.feature_cache import share_features
 from ncsn.evaluate.reference import write_reference
-from ncsn.runtime.device import build_device
+from ncsn.runtime.ranks import join
 
 
 def main() -> str:
     """The stage."""
     params = load_params("base", "paths", "reference")
-    paths = params.paths
+    paths, ranks = params.paths, join(params.base)
     train, test = load_split(paths.train_images), load_split(paths.test_images)
     check_counts(len(train.images), len(test.images), train.images.shape[1:])
+    share_features((train.images, test.images), params.reference, ranks, paths.work)
     summary = write_reference(
         paths.reference,
         train,
         test,
         params.reference,
         params.base.seed,
-        build_device(params.base),
+        ranks.device,
         paths.work,
     )
     write_metrics(paths.reference_summary, summary)

@@ -16,6 +16,7 @@ BASE = BaseParams(
     seed=3,
     device="cpu",
     checkpoint_every_sec=1e7,
+    devices=1,
     max_batch_size=64,
     compile="never",
     deterministic=False,

@@ -58,7 +58,7 @@ def test_a_network_depends_on_its_seed_and_leaves_the_global_generator_alone():
 
 def test_a_device_that_is_not_there_is_named():
     base = {"seed": 1, "checkpoint_every_sec": 60.0, "max_batch_size": 8, "compile": "auto"}
-    base["deterministic"] = False
+    base |= {"deterministic": False, "devices": 1}
     assert build_device(BaseParams(device="cpu", **base)).type == "cpu"
     with pytest.raises(UserError, match=r"base.device \(value 'cuda:99'\)"):
         build_device(BaseParams(device="cuda:99", **base))

@@ -29,6 +29,7 @@ def gpu(monkeypatch):
 
 def _built(deterministic, device="auto"):
     values = {"seed": 1, "checkpoint_every_sec": 60.0, "max_batch_size": 8, "compile": "auto"}
+    values["devices"] = 1
     return build_device(BaseParams(device=device, deterministic=deterministic, **values))
 
 

@@ -36,6 +36,7 @@ BASE = BaseParams(
     seed=3,
     device="cpu",
     checkpoint_every_sec=1e-9,
+    devices=1,
     max_batch_size=64,
     compile="never",
     deterministic=False,

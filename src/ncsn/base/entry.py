@@ -3,7 +3,7 @@
 `dvc repro` killed with SIGKILL leaves its stage running, and that orphan goes on writing the same
 outputs beside the next `dvc repro`. A stage therefore asks the kernel to be killed together with
 its parent. It does so when this module is imported, which scripts do before they import torch:
-that takes seconds, in which the parent may die.
+that takes seconds, in which the parent may die. So does each process that torchrun starts.
 
 Threads of one computation wait for each other by spinning: on cores that other processes want too,
 this keeps the very thread from running that is waited for. They therefore spin only briefly, which
@@ -25,6 +25,7 @@ from types import TracebackType
 from ncsn.base.addresses import masked
 from ncsn.base.errors import Diverged, UserError
 from ncsn.base.outside import main_project
+from ncsn.base.ranked import is_rank, let_the_first_speak
 from ncsn.base.secrets_file import take_secrets
 
 MISTAKE, DIVERGED = 2, 3  # exit statuses
@@ -71,6 +72,7 @@ def entry(main: Callable[[], str | None]) -> None:
             print(f"{line}, {time.perf_counter() - begin:.1f} s")
         sys.stdout.flush()
     except UserError as error:
+        let_the_first_speak()
         print(f"error: {masked(str(error))}", file=sys.stderr)
         sys.exit(DIVERGED if isinstance(error, Diverged) else MISTAKE)
     except KeyboardInterrupt:
@@ -83,6 +85,7 @@ def entry(main: Callable[[], str | None]) -> None:
         refusal = refusal_of_place(error)
         if refusal is None:
             raise
+        let_the_first_speak()
         print(f"error: {masked(refusal)}", file=sys.stderr)
         sys.exit(MISTAKE)
 
@@ -143,7 +146,9 @@ def spin_briefly() -> None:
 
 
 spin_briefly()
-if "DVC_STAGE" in os.environ:
+if "DVC_STAGE" in os.environ or is_rank():
     die_with_parent(os.getppid())
-    if _is_adopted():
-        os.kill(os.getpid(), signal.SIGKILL)
+if "DVC_STAGE" in os.environ and _is_adopted():
+    os.kill(os.getpid(), signal.SIGKILL)
+if is_rank():  # torchrun hands Ctrl-C on, and whoever started it says so
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

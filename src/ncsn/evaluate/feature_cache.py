@@ -10,7 +10,7 @@ grown beyond MAX_BYTES.
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,9 +20,12 @@ import torch
 from ncsn.base.errors import UserError
 from ncsn.base.files import file_sha256, read_npz, write_npz
 from ncsn.base.marked import mark_folder, refuse_foreign
+from ncsn.config.params import ReferenceParams
 from ncsn.evaluate import torch_fidelity
-from ncsn.evaluate.torch_fidelity import INCEPTION, extract_features
+from ncsn.evaluate.inception import inception_weights
+from ncsn.evaluate.torch_fidelity import INCEPTION, extract_features, metric_layers
 from ncsn.runtime.fingerprints import code_hash
+from ncsn.runtime.ranks import Ranks
 from ncsn.runtime.unfinished import SHARED_WORK
 
 FOLDER = "features"  # in the folder of unfinished work
@@ -63,8 +66,7 @@ def cached_features(
     mark_folder(folder)
     deciding = _deciding(extractor, layers, weights_path, device)
     parts = []
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
+    for block in _blocks(images):
         path = folder / f"{_content(block, deciding)}.npz"
         found = _read(path, layers, len(block))
         if found is None:
@@ -73,6 +75,36 @@ def cached_features(
             _shrink(folder, keep=path)
         parts.append(found)
     return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
+
+
+def share_features(
+    images: Iterable[np.ndarray], params: ReferenceParams, ranks: Ranks, work: str | Path
+) -> None:
+    """Deals Inception's features of real images to all ranks, of which the first then goes on.
+
+    They go into the files from which the reference takes them. The classifier is trained and
+    asked by one rank alone: it takes seconds.
+
+    Args:
+        images: those of each split, uint8 (N,H,W,C).
+        params: the section reference.
+        ranks: those that share the work; all but the first end here.
+        work: as in `cached_features`, one folder for all ranks.
+    """
+    if params.extractor == INCEPTION and ranks.size > 1:
+        if ranks.is_first:
+            inception_weights(params.weights_path)  # which may download them
+        ranks.wait()
+        weights = inception_weights(params.weights_path)
+        layer = metric_layers(INCEPTION, params.feature_layer).features
+        for split in images:
+            for block in ranks.dealt(_blocks(split)):
+                cached_features(block, INCEPTION, [layer], weights, ranks.device, work)
+    ranks.only_first_goes_on()
+
+
+def _blocks(images: np.ndarray) -> list[np.ndarray]:
+    return [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
 
 
 def _deciding(

@@ -77,6 +77,7 @@ def _drawing(sampler: SamplerParams, sample: SampleParams, device: str) -> Param
         seed=0,
         device=device,
         checkpoint_every_sec=60,
+        devices=1,
         max_batch_size=_AT_ONCE,
         compile="auto",
         deterministic=False,

@@ -13,7 +13,16 @@ from ncsn.runtime.compiler import keep_compiled_code
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
-def build_device(params: BaseParams, work: str | None = None) -> torch.device:
+def device_type(params: BaseParams) -> str:
+    """Returns `cpu` or `cuda`: what base.device means on this machine."""
+    if params.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(params.device).type
+
+
+def build_device(
+    params: BaseParams, work: str | None = None, local: int | None = None
+) -> torch.device:
     """Returns base.device; `auto` is the GPU where there is one.
 
     A GPU multiplies fp32 matrices and convolutions as TF32 from then on: 10 bits of each factor,
@@ -23,6 +32,8 @@ def build_device(params: BaseParams, work: str | None = None) -> torch.device:
     Args:
         params: the section base.
         work: `paths.work`, where compiled code is kept; None for a stage that compiles nothing.
+        local: number of this process among those of this host, each of which has a GPU of its
+            own; None where one process has the work to itself.
 
     Raises:
         UserError: the device is not on this machine.
@@ -30,10 +41,10 @@ def build_device(params: BaseParams, work: str | None = None) -> torch.device:
     _keep_freed_memory()
     if work is not None:
         keep_compiled_code(work)
-    name = params.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    name = device_type(params) if params.device == "auto" else params.device
     device = torch.device(name)
+    if device.type == "cuda" and local is not None:
+        device = torch.device("cuda", local)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"params.yaml: base.device (value '{params.device}'): "

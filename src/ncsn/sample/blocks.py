@@ -29,6 +29,7 @@ from ncsn.data.arrays import to_hwc, to_uint8
 from ncsn.maths.samplers.annealing import Kernel, sample
 from ncsn.maths.types import ScoreFn
 from ncsn.runtime.cost import Forecast
+from ncsn.runtime.ranks import ALONE, Ranks
 from ncsn.runtime.threads import computing_threads, threads_for
 
 MAX_TRAJECTORY_STATES = 12
@@ -95,35 +96,40 @@ class BlockNoise:
         return torch.cat([part[:size] for part, size in zip(parts, self._sizes, strict=True)])
 
 
-def draw_samples(draw: Draw, params: SampleParams, max_batch_size: int, folder: Path) -> Samples:
+def draw_samples(
+    draw: Draw, params: SampleParams, max_batch_size: int, folder: Path, ranks: Ranks = ALONE
+) -> Samples:
     """Draws `params.num_samples` images, going on after the blocks that `folder` already holds.
 
     Args:
         draw: what is drawn.
         params: the section sample.
         max_batch_size: images at once in the network, all threads together; at least one block.
-        folder: takes the finished blocks.
+        folder: takes the finished blocks; one for all ranks.
+        ranks: those that the blocks are dealt to; all but the first end here.
 
     Raises:
         Diverged: a chain left the finite numbers.
     """
     sizes = _block_sizes(params)
-    missing = [b for b in range(len(sizes)) if not _block_path(folder, b).exists()]
-    total = params.num_samples * draw.evaluations_per_image
-    initial = total - sum(sizes[b] for b in missing) * draw.evaluations_per_image
-    forecast = Forecast(
-        "sample",
-        "evaluation",
-        total - initial,
-        draw.flops_per_evaluation,
-        draw.kernel.sigmas.device,
+    missing = ranks.of_the_first(
+        [b for b in range(len(sizes)) if not _block_path(folder, b).exists()]
     )
-    calls, num_drawers = _calls(missing, max_batch_size // params.block_size, draw)
-    with progress_bar(total, "eval", initial=initial, label="sample") as bar:
-        drawing = _Drawing(draw, params, sizes, folder, num_drawers, [bar.update, forecast.update])
+    mine = ranks.dealt(missing)
+    to_do = sum(sizes[b] for b in mine) * draw.evaluations_per_image
+    done = (params.num_samples - sum(sizes[b] for b in missing)) * draw.evaluations_per_image
+    forecast = Forecast(
+        "sample", "evaluation", to_do, draw.flops_per_evaluation, draw.kernel.sigmas.device
+    )
+    calls, num_drawers = _calls(mine, max_batch_size // params.block_size, draw)
+    with progress_bar(done + to_do, "eval", initial=done, label="sample") as bar:
+        counters = [bar.update, forecast.update]
+        at_once = num_drawers * ranks.size
+        drawing = _Drawing(draw, params, sizes, folder, num_drawers, at_once, counters)
         threads = _threads_of_a_drawer(draw, params.block_size, calls, num_drawers)
         with computing_threads(threads):
             drawing.all(calls)
+    ranks.only_first_goes_on()
     return _collected(folder, sizes, draw.image_shape)
 
 
@@ -164,6 +170,7 @@ class _Drawing:
         sizes: images of each block.
         folder: takes the finished blocks.
         num_drawers: threads.
+        at_once: threads of all ranks, which share the time that passes.
         counters: are told how many images went through the network.
     """
 
@@ -174,10 +181,11 @@ class _Drawing:
         sizes: Sequence[int],
         folder: Path,
         num_drawers: int,
+        at_once: int,
         counters: Sequence[Callable[[int], object]],
     ):
         self.draw, self.params, self.sizes, self.folder = draw, params, sizes, folder
-        self.num_drawers, self.counters = num_drawers, counters
+        self.num_drawers, self.at_once, self.counters = num_drawers, at_once, counters
         self.lock, self.stopped = threading.Lock(), False
 
     def all(self, calls: Sequence[Sequence[int]]) -> None:
@@ -215,8 +223,7 @@ class _Drawing:
                 "Lower sampler.epsilon in params.yaml (it must stay well below 4 * sigma_min^2)"
             )
         parts = to_uint8(x).cpu().split(sizes)
-        # threads side by side share the time that passes
-        seconds = np.array((time.perf_counter() - begin) / len(blocks) / self.num_drawers)
+        seconds = np.array((time.perf_counter() - begin) / len(blocks) / self.at_once)
         for block, part in zip(blocks, parts, strict=True):
             states = path.arrays() if path and block == 0 else {}
             images = to_hwc(part)

@@ -12,16 +12,20 @@ from ncsn.builders.score_net import build_sigmas
 from ncsn.config.params import Params
 from ncsn.maths.exact_score import DataScore
 from ncsn.maths.least_loss import least_dsm_loss
+from ncsn.runtime.ranks import ALONE, Ranks
 from ncsn.sample.blocks import Draw, draw_samples
 
 
-def oracle_samples(points: Tensor, params: Params, folder: Path) -> np.ndarray:
+def oracle_samples(
+    points: Tensor, params: Params, folder: Path, ranks: Ranks = ALONE
+) -> np.ndarray:
     """Draws images with the exact score, by the chain and from the noise of the stage `sample`.
 
     Args:
         points: the training images, uint8, shape (N, C, H, W), on the device of the drawing.
         params: with the sections base, noise, train, sampler, sample and oracle.
-        folder: takes the finished blocks.
+        folder: takes the finished blocks; one for all ranks.
+        ranks: those that the blocks are dealt to; all but the first end here.
 
     Returns:
         uint8, shape (oracle.num_samples, H, W, C).
@@ -36,7 +40,7 @@ def oracle_samples(points: Tensor, params: Params, folder: Path) -> np.ndarray:
     evaluations = evaluations_per_image(params.sampler, len(sigmas))
     draw = Draw(kernel, score_fn, (channels, height, width), evaluations)
     wanted = params.sample.model_copy(update={"num_samples": params.oracle.num_samples})
-    return draw_samples(draw, wanted, params.base.max_batch_size, folder).images
+    return draw_samples(draw, wanted, params.base.max_batch_size, folder, ranks).images
 
 
 def least_losses(points: Tensor, params: Params) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ncsn.base.progress import notice
+from ncsn.base.ranked import is_first_rank
 
 SWITCH = "NCSN_LIVE"  # 0 in the environment turns live tracking off
 POLL_SEC = 2.0
@@ -52,7 +53,7 @@ def following(
 
 
 def _start(logs: Sequence[Path], previews: Path, poll_sec: float) -> Follower | None:
-    if os.environ.get(SWITCH) == "0":
+    if os.environ.get(SWITCH) == "0" or not is_first_rank():
         return None
     if not _has_mlflow():
         notice("no live tracking: MLflow is not installed; the training's log has every number")

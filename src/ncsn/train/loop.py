@@ -4,7 +4,8 @@ Step n draws from (seed, n) alone (see `batches`), so a run that was killed and 
 the same bits as an unbroken one on the same CPU and number of threads, which a small network has
 one of anywhere (see `runtime.threads`); on a GPU with base.deterministic alone, else the last
 digits may differ. Between two lines of the log nothing waits for the device. The caller brings
-network, objective and images.
+network, objective and images. Several ranks (see `runtime.ranks`) take a slice of each batch each
+and have the same weights after every step; a checkpoint does not know how many there were.
 """
 
 import time
@@ -22,6 +23,7 @@ from ncsn.maths.ema import WeightAverage
 from ncsn.maths.ladder import ladder_index
 from ncsn.runtime.cost import Forecast, training_flops, write_training_cost
 from ncsn.runtime.execution import Execution
+from ncsn.runtime.ranks import ALONE, Ranks
 from ncsn.runtime.threads import computing_threads, threads_for
 from ncsn.runtime.way import PRECISION, chosen_way
 from ncsn.train.batches import draw_batch
@@ -84,37 +86,47 @@ def _resume(state: _State, task: Task, path: Path) -> None:
         raise UserError(f"{path}: not a checkpoint of this training{remake_hint(MAKER)}") from None
 
 
-def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Checkpoint:
+def train(
+    task: Task, params: TrainParams, base: BaseParams, folder: Path, ranks: Ranks = ALONE
+) -> Checkpoint:
     """Trains a network, going on from the checkpoint in `folder` when there is one.
 
-    A network without parameters, the exact score, is finished at step 0.
+    A network without parameters, the exact score, is finished at step 0. The first rank alone
+    logs, watches and saves; the others end here.
 
     Args:
         task: network, objective and images; the network ends with its raw weights.
         params: the section train.
         base: seed, and seconds between checkpoints.
-        folder: takes the log, the speed, the previews and the unfinished checkpoint.
+        folder: takes the log, the speed, the previews and the unfinished checkpoint; one for all
+            ranks.
+        ranks: those that the training is shared among.
 
     Returns:
         The finished checkpoint.
 
     Raises:
         Diverged: a loss is not finite.
+        UserError: there are more ranks than images in a batch.
     """
     num_images = params.num_steps * params.batch_size
     flops = training_flops(task.net, task.images.shape[1:])
     if next(task.net.parameters(), None) is None:
+        ranks.only_first_goes_on()
         return _nothing_to_train(task, folder)
+    ranks.require_batch(params.batch_size)
     state, device = _State(task, params), task.images.device
     seed = training_seed(params, base)
     if (folder / CHECKPOINT).exists():
         _resume(state, task, folder / CHECKPOINT)
-    cut_back(folder, state.step)
+    ranks.require_same_step(state.step)
+    if ranks.is_first:
+        cut_back(folder, state.step)
     began_in = state.execution.get(PRECISION, "")
     way = chosen_way(params.precision, base, device, flops * num_images, began_in)
     params = params.model_copy(update={"precision": way.precision})
     watch = Watcher(task, state.average, params, base, folder, flops, state.step)
-    threads = threads_for(flops * params.batch_size, device)
+    threads = threads_for(flops * params.batch_size / ranks.size, device)
     execution = Execution(task.net, device, way, threads)
     state.execution = execution.described()
     to_do = (params.num_steps - state.step) * params.batch_size
@@ -126,14 +138,17 @@ def train(task: Task, params: TrainParams, base: BaseParams, folder: Path) -> Ch
         CheckpointWriter(folder / CHECKPOINT) as writer,
     ):
         while state.step < params.num_steps:
-            _step(task, state, params, seed, execution)
+            _step(task, state, params, seed, execution, ranks)
             forecast.update(params.batch_size)
-            watch(state.step, state.window)
             bar.update()
+            if not ranks.is_first:
+                continue
+            watch(state.step, state.window)
             writer.check()
             if time.monotonic() - saved_at > base.checkpoint_every_sec:
                 writer.write(state.checkpoint(task))
                 saved_at = time.monotonic()
+    ranks.only_first_goes_on()
     state.execution = execution.described()
     write_training_cost(folder / COST, flops, num_images, state.execution)
     return state.checkpoint(task)
@@ -148,7 +163,14 @@ def _nothing_to_train(task: Task, folder: Path) -> Checkpoint:
     return Checkpoint(0, task.described, (channels, height, width), state, state, {}, {})
 
 
-def _step(task: Task, state: _State, params: TrainParams, seed: int, execution: Execution) -> None:
+def _step(
+    task: Task,
+    state: _State,
+    params: TrainParams,
+    seed: int,
+    execution: Execution,
+    ranks: Ranks = ALONE,
+) -> None:
     batch = draw_batch(
         task.images,
         len(task.sigmas),
@@ -159,7 +181,9 @@ def _step(task: Task, state: _State, params: TrainParams, seed: int, execution: 
         random_flip=params.random_flip,
         level_at=state.level_at,
     )
-    losses = execution.gradients.compute(task.objective, execution.score_fn, *batch)
+    x, level, z = ranks.part(*batch)
+    losses = execution.gradients.compute(task.objective, execution.score_fn, x, level, z)
+    losses = ranks.mean_gradients(task.net, losses, params.batch_size)
     for group in state.optimizer.param_groups:
         group["lr"] = state.learning_rate(state.step)
     state.optimizer.step()

@@ -1,10 +1,10 @@
 """Section `base`: the seed, and how the work runs on this machine."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ncsn.config.sections.kinds import BatchSize, Positive, Section, Seed, at_most
+from ncsn.config.sections.kinds import BatchSize, Devices, Positive, Section, Seed, at_most
 
 
 class BaseParams(Section):
@@ -16,6 +16,11 @@ class BaseParams(Section):
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")]
     """Where tensors live: `cpu`, `cuda`, `cuda:N`, or `auto`, a GPU where there is one."""
+
+    devices: Devices
+    """Processes that share the work of `train`, `sample`, `oracle` and `reference`, each with
+    a GPU of this host, or a share of its CPU; 1 to 1024. The results are those of one
+    process up to the order of sums."""
 
     checkpoint_every_sec: Annotated[Positive, at_most(1e7, "four months of work could be lost")]
     """Seconds between two saves of unfinished work: the most that an interruption can cost; above
@@ -37,3 +42,12 @@ class BaseParams(Section):
     differ by rounding alone. A CPU gives the same bits in any case, a training those of its number
     of threads: one for a network as small as the default's, else those of the machine or
     OMP_NUM_THREADS."""
+
+    @model_validator(mode="after")
+    def _a_gpu_for_each_process(self) -> Self:
+        if self.devices > 1 and self.device.startswith("cuda:"):
+            raise ValueError(
+                f"devices: must be 1, where base.device names one GPU ({self.device}); 'cuda' are"
+                " all of them"
+            )
+        return self

@@ -61,6 +61,7 @@ _BESIDE_ONE = "fp32 numbers near 1 are 1e-07 apart, so that less is rounded away
 Count = Annotated[int, Field(ge=1)]
 Steps = Annotated[Count, at_most(100_000_000, _FOREVER)]
 BatchSize = Annotated[Count, at_most(1_048_576, _ONE_BATCH)]
+Devices = Annotated[Count, at_most(1024, "no host has more GPUs")]
 Levels = Annotated[
     Count, at_most(10_000, "each level has its own weights and its own logged loss")
 ]
