@@ -10,13 +10,17 @@ import pytest
 import torch
 
 from ncsn.base.errors import UserError
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import ReferenceParams
 from ncsn.evaluate import feature_cache
-from ncsn.evaluate.feature_cache import BLOCK, cached_features
+from ncsn.evaluate.feature_cache import BLOCK, cached_features, share_features
 from ncsn.evaluate.torch_fidelity import _BATCH, CLASSIFIER, INCEPTION
+from ncsn.runtime.ranks import ALONE, Ranks
 from ncsn.runtime.unfinished import SHARED_WORK
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2 * BLOCK + 30, 2, 2, 3), dtype=np.uint8)
 CPU = torch.device("cpu")
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 class Counting:
@@ -140,3 +144,37 @@ def test_a_folder_of_another_maker_is_left_alone(extractor: Counting, weights: P
     with pytest.raises(UserError, match="ncsn did not make it"):
         features(weights)
     assert foreign.exists()
+
+
+class Dealing(Ranks):
+    """One rank of several that are tried one after the other: none waits or ends."""
+
+    def wait(self) -> None:
+        pass
+
+    def only_first_goes_on(self) -> None:
+        pass
+
+
+def test_ranks_share_the_features_that_are_then_read(
+    extractor: Counting, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "inception_weights", lambda path: weights)
+    params = ReferenceParams(**read_yaml(PARAMS)["reference"]).model_copy(
+        update={"extractor": INCEPTION, "feature_layer": "768"}
+    )
+    other, seen = IMAGES[: BLOCK + 1] ^ 1, []
+    for rank in range(2):
+        share_features([IMAGES, other], params, Dealing(CPU, rank, 2), weights.parent / "work")
+        seen.append(extractor.seen)
+    assert seen == [BLOCK + 30 + BLOCK, len(IMAGES) + len(other)]
+    features(weights), features(weights, other)
+    assert extractor.seen == seen[-1]
+
+
+def test_one_process_and_the_classifier_share_nothing(extractor: Counting, tmp_path: Path) -> None:
+    params = ReferenceParams(**read_yaml(PARAMS)["reference"])
+    share_features([IMAGES], params, Dealing(CPU, 0, 2), tmp_path)
+    inception = params.model_copy(update={"extractor": INCEPTION, "feature_layer": "768"})
+    share_features([IMAGES], inception, ALONE, tmp_path)
+    assert extractor.calls == 0 and list(tmp_path.iterdir()) == []

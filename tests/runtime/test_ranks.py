@@ -19,6 +19,8 @@ import ncsn.train.previews
 import ncsn.train.watching
 from ncsn.base.errors import UserError
 from ncsn.base.training_names import TRAIN_LOSS
+from ncsn.base.yaml_file import read_yaml
+from ncsn.config.params import checked_params
 from ncsn.runtime.ranks import ALONE, Ranks, join
 from ncsn.train.checkpoint import Checkpoint, load_checkpoint
 from ncsn.train.log import LOG, PREVIEWS
@@ -27,7 +29,7 @@ from ncsn.train.loop import CHECKPOINT
 TESTS = Path(__file__).parents[1]
 SIZES = (2, 3)
 CPU = torch.device("cpu")
-# Of weights up to 1: seen were 2e-7 for the right way, 4e-3 and more for the faults.
+# Of weights up to 0.9: seen were at most 1e-6 for the right way, 0.1 and more for the faults.
 TOLERANCE = 1e-5
 
 
@@ -194,3 +196,29 @@ def test_on_a_cpu_any_number_starts(monkeypatch):
     monkeypatch.setattr(ncsn.runtime.ranks, "relaunch", started)
     with pytest.raises(Started):
         join(BASE.model_copy(update={"devices": 3}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"devices": 0}, "base.devices (value 0): must be greater than or equal to 1."),
+        ({"devices": -1}, "base.devices (value -1): must be greater than or equal to 1."),
+        ({"devices": "two"}, "base.devices (value 'two'): must be a valid integer."),
+        ({"devices": 2.0}, "base.devices (value 2.0): must be a valid integer. Write 2"),
+        (
+            {"devices": 2000},
+            "base.devices (value 2000): must be at most 1024: no host has more GPUs.",
+        ),
+        (
+            {"devices": 2, "device": "cuda:1"},
+            "base.devices (value 2): must be 1, where base.device names one GPU (cuda:1); 'cuda'"
+            " are all of them",
+        ),
+    ],
+)
+def test_a_wrong_number_is_one_line(changes, complaint):
+    values = read_yaml(TESTS.parent / "params.yaml")
+    values["base"] |= changes
+    with pytest.raises(UserError) as raised:
+        checked_params(values)
+    assert str(raised.value) == f"params.yaml: {complaint}"
