@@ -25,7 +25,7 @@ from types import TracebackType
 from ncsn.base.addresses import masked
 from ncsn.base.errors import Diverged, UserError
 from ncsn.base.outside import main_project
-from ncsn.base.ranked import is_rank, let_the_first_speak
+from ncsn.base.ranked import agent, is_rank, let_the_first_speak
 from ncsn.base.secrets_file import take_secrets
 
 MISTAKE, DIVERGED = 2, 3  # exit statuses
@@ -147,7 +147,7 @@ def spin_briefly() -> None:
 
 spin_briefly()
 if "DVC_STAGE" in os.environ or is_rank():
-    die_with_parent(os.getppid())
+    die_with_parent(agent())
 if "DVC_STAGE" in os.environ and _is_adopted():
     os.kill(os.getpid(), signal.SIGKILL)
 if is_rank():  # torchrun hands Ctrl-C on, and whoever started it says so

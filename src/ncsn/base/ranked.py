@@ -7,12 +7,18 @@ import os
 import time
 
 RANK, WORLD_SIZE, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"  # torchrun's own names
+AGENT = "NCSN_AGENT"  # process id of torchrun's agent, where a script of ours is the agent
 LAST_WORDS_SEC = 5.0  # torchrun looks at its processes ten times a second
 
 
 def is_rank() -> bool:
     """Returns whether torchrun, or a launcher that tells the same, started this process."""
     return RANK in os.environ and WORLD_SIZE in os.environ
+
+
+def agent() -> int:
+    """Returns the process that started this one, even where it has died since."""
+    return int(os.environ.get(AGENT, os.getppid())) if is_rank() else os.getppid()
 
 
 def is_first_rank() -> bool:

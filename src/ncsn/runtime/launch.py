@@ -15,6 +15,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ncsn.base.ranked import AGENT
+
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig
@@ -33,7 +35,7 @@ def relaunch(num_processes: int) -> NoReturn:
     from torch.distributed.launcher.api import elastic_launch
 
     logging.disable(logging.ERROR)  # the agent's words about what is told here in one line
-    status = 0
+    os.environ[AGENT], status = str(os.getpid()), 0
     with tempfile.TemporaryDirectory(prefix="ncsn-processes-") as logs:
         try:
             elastic_launch(_config(num_processes, logs), sys.executable)(*sys.orig_argv[1:])

@@ -175,12 +175,13 @@ def _share_threads() -> None:
 
 @contextlib.contextmanager
 def _all_alive() -> Iterator[None]:
-    """Tells a rank that has died from a fault, after time for torchrun to name the dead one."""
+    """Makes a broken message a line, after time for torchrun to name the rank that has died."""
     try:
         yield
     except RuntimeError as error:
         time.sleep(LAST_WORDS_SEC)
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"another process of this work has ended ({reason}); run the same command to go on"
+            f"the processes of this work have lost each other ({reason}); run the same command to"
+            " go on"
         ) from None
