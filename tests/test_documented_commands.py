@@ -17,8 +17,8 @@ import pytest
 from tiny import AUTHOR, environment, output_of, tiny_clone
 
 ROOT = Path(__file__).parents[1]
-# In this order, since other pages compare the study that sweeps.md runs; each block begins with the
-# params of the clone.
+# In this order, since other pages compare the study that sweeps.md runs.
+# Each block begins with the params of the clone.
 FIRST = ("README.md", "docs/sweeps.md")
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 NAMES = (*FIRST, *(name for name in DOCS if name not in FIRST))
