@@ -42,6 +42,8 @@ MATHS_OURS = ("ncsn.maths", "ncsn.base.rng")
 PLACES = {
     "mlflow": ("tracking/",),
     "optuna": ("sweep/search/",),
+    "ray": ("sweep/launch/on_ray.py",),
+    "submitit": ("sweep/launch/slurm/",),
     "dvc": ("sweep/trials/dvc_repo.py",),
     "dvc_data": (),
     "scmrepo": (),
@@ -123,6 +125,8 @@ def test_imports_keep_the_order_and_their_places(path):
         ("sweep/studies/plan.py", "import optuna.trial"),
         ("sweep/results/export.py", "import optuna"),
         ("sweep/cli.py", "from optuna import Study"),
+        ("sweep/launch/launcher.py", "import ray"),
+        ("sweep/launch/on_ray.py", "import submitit"),
         ("sweep/trials/workspace.py", "from dvc.repo import Repo"),
         ("sweep/search/worker.py", "from dvc.repo import Repo"),
         ("evaluate/metrics.py", "import torch_fidelity"),

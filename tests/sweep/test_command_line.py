@@ -370,7 +370,9 @@ def test_save_and_confirm_use_the_best_trials(real, studied, sweep, runs):
 
 
 @pytest.mark.slow
-def test_workers_without_a_driver_from_this_tree_and_from_a_repository(real, sweep, git, tmp_path):
+def test_workers_without_a_driver_from_this_tree_and_from_a_repository(
+    real, sweep, git, tmp_path, monkeypatch
+):
     longer = ("--set", "train.num_steps=1500")
     opened = sweep("open", "mine", "--no-tracking", "--trials", "3", *longer)
     assert (opened.status, opened.error) == (0, "")
@@ -405,3 +407,15 @@ def test_workers_without_a_driver_from_this_tree_and_from_a_repository(real, swe
     assert git(checkout, "remote") == ""
     used = sweep(*words, "--source", str(real))
     assert (used.status, used.error) == (0, "") and "trial" not in used.out
+
+    git(real, "checkout", "--quiet", "--force", commit)
+    assert sweep("open", "mine", "--no-tracking", "--trials", "4", *longer).status == 0
+    image = tmp_path / "image"  # as a container has the project
+    left_out = (ROOT / ".dockerignore").read_text().split()
+    shutil.copytree(real, image, ignore=shutil.ignore_patterns(*left_out))
+    monkeypatch.setenv("NCSN_SWEEP_STORAGE", f"sqlite:///{real}/sweeps.db")
+    monkeypatch.chdir(image)
+    inside = sweep(*words)
+    assert inside.status == 0, inside.error
+    study = load_study(open_storage(_sweep(real), real), "mine-digits")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4

@@ -13,7 +13,6 @@ from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
 from ncsn.sweep import arguments as types
-from ncsn.sweep.launch.launcher import LAUNCHERS
 from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
@@ -41,8 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Studies over params.yaml.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = _subparser(commands, "run", _running("run"), "run a study, or go on with it")
-    run.add_argument("--workers", type=types.workers, default=1, metavar="N")
-    run.add_argument("--launcher", choices=LAUNCHERS, default="local", help="default local")
+    types.add_launching(run)
     _add_opening(run)
     ready = "make a study ready for workers that something else starts"
     _add_opening(_subparser(commands, "open", _running("open_only"), ready))

@@ -12,8 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ncsn.base.addresses import STORAGE
+from ncsn.base.progress import notice
 from ncsn.config.params import load_params
-from ncsn.sweep.launch.launcher import open_launcher
+from ncsn.sweep.launch.launcher import Room, open_launcher
+from ncsn.sweep.search.address import storage_url
 from ncsn.sweep.search.driver import run_study
 from ncsn.sweep.search.membership import Limits, noted_limits
 from ncsn.sweep.search.opening import noted_plan, noted_study, open_study, refuse_other_commit
@@ -32,7 +35,10 @@ def run(args: Namespace, root: Path) -> None:
     """Runs a study or goes on with it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job scheduler's Ctrl-C
     sweep, source = _opened(args, root)
-    launcher = open_launcher(args.launcher, root, sweep.store.params.max_retry)
+    room = Room(args.cpus_per_worker, args.gpus_per_worker, dict(args.slurm))
+    launcher = open_launcher(args.launcher, root, sweep.store.params.max_retry, room)
+    if args.launcher != "local" and storage_url(sweep.store.params).startswith("sqlite"):
+        notice(f"SQLite serves workers of one host; for others set {STORAGE} to postgresql://...")
     launch = partial(launcher.run, [sys.executable, *worker_command(args)])
     run_study(sweep, launch, args.workers, source, fresh=args.fresh)
     print(f"report: python {SCRIPT} report {_study_words(args)}")
@@ -77,7 +83,8 @@ def worker_command(args: Namespace) -> list[str]:
     """Returns the words behind `python` that start a worker of the study that `args` opens."""
     flags = {"--allow-dirty": args.allow_dirty, "--no-tracking": args.no_tracking}
     given = [flag for flag, is_given in flags.items() if is_given]
-    return [SCRIPT, "worker", *_study_words(args).split(), *given]
+    source = ["--source", args.source] if getattr(args, "source", None) else []
+    return [SCRIPT, "worker", *_study_words(args).split(), *given, *source]
 
 
 def _opened(args: Namespace, root: Path) -> tuple[Sweep, dict[str, Any]]:
