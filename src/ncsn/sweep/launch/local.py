@@ -11,10 +11,9 @@ from pathlib import Path
 
 from ncsn.base.entry import die_with_parent
 from ncsn.base.errors import UserError
+from ncsn.sweep.launch.process import STOP_SEC, threads
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _POLL_SEC = 0.1
-_STOP_SEC = 20.0  # for workers to put their points back
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class _Workers:
         """SIGTERM puts a worker's point back into the queue; a second Ctrl-C does not wait."""
         for process in self._processes:
             process.terminate()
-        deadline = time.monotonic() + _STOP_SEC
+        deadline = time.monotonic() + STOP_SEC
         with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
             for process in self._processes:
                 process.wait(max(0.0, deadline - time.monotonic()))
@@ -96,5 +95,5 @@ class _Workers:
 
 def _few_threads(workers: int) -> Mapping[str, str]:
     """Several workers share the cores; what the user has set stands."""
-    one_each = dict.fromkeys(_THREADS, "1") if workers > 1 else {}
+    one_each = threads(1) if workers > 1 else {}
     return {**one_each, **os.environ}
