@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from ncsn.base.addresses import masked
 from ncsn.base.errors import UserError, nearest
@@ -11,7 +10,6 @@ from ncsn.base.trial_record import STUDY_FILE
 from ncsn.config.params import ProjectParams
 from ncsn.sweep.results.export import export_study, fuller
 from ncsn.sweep.results.exported import ExportedStudy, read_export
-from ncsn.sweep.results.status import numbers
 from ncsn.sweep.search.address import storage_url
 from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.notes import write_note
@@ -19,6 +17,7 @@ from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.restore import restore_study
 from ncsn.sweep.search.study import study_names
+from ncsn.sweep.search.tracked import sync
 from ncsn.sweep.studies.plan import Plan
 from ncsn.sweep.trials.git import has_commit
 
@@ -76,7 +75,7 @@ def import_studies(words: list[str], params: ProjectParams, root: Path, *, track
     for exported in studies:
         added = restore_study(storage, exported, root / ARTIFACTS)
         is_noted = write_note(storage, read_study(storage, exported.name))
-        runs = _tracked(storage, exported, params, root) if track else "not sent to MLflow"
+        runs = _tracked(storage, exported.name, params, root) if track else "not sent to MLflow"
         print(f"{exported.name}: {added} trials new in the database, {runs}", flush=True)
     print("MLflow: make ui")
     where = masked(storage_url(params.sweep))
@@ -102,25 +101,13 @@ def _folder(word: str, known: list[Path]) -> Path:
     raise UserError(f"{word}: no folder of an exported study; {REPORTS} has {listed}.{hint}")
 
 
-def _tracked(storage: Any, exported: ExportedStudy, params: ProjectParams, root: Path) -> str:
+def _tracked(storage: Storage, name: str, params: ProjectParams, root: Path) -> str:
     """A fault of MLflow is a warning: the trials are in the database."""
-    from ncsn.tracking.imported import publish_imported
-
-    data = read_study(storage, exported.name)
     try:
-        count = publish_imported(
-            params.track,
-            data.name,
-            data.spec,
-            data.trials,
-            exported.pictures,
-            numbers(data),
-            root,
-        )
+        return f"{sync(params.track, storage, name, root)} in MLflow"
     except UserError as error:
         print(f"warning: not written to MLflow: {error}", file=sys.stderr, flush=True)
         return "none in MLflow"
-    return f"{count} in MLflow"
 
 
 def _related(plan: Plan) -> list[str]:

@@ -6,6 +6,7 @@ that two processes with one configuration share one run.
 
 import hashlib
 import time
+from contextlib import AbstractContextManager
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
@@ -31,7 +32,13 @@ def find_run(client: MlflowClient, experiment_id: str, key: str) -> Run | None:
     return runs[0] if runs else None
 
 
-def find_or_create_run(store: Store, key: str, name: str, seconds: float = 0.0) -> Run:
+def find_or_create_run(
+    store: Store,
+    key: str,
+    name: str,
+    seconds: float = 0.0,
+    making: AbstractContextManager[object] | None = None,
+) -> Run:
     """Returns the run of the configuration `key`; a new one is RUNNING and knows its origin.
 
     Args:
@@ -39,8 +46,12 @@ def find_or_create_run(store: Store, key: str, name: str, seconds: float = 0.0) 
         key: of the configuration.
         name: of a new run.
         seconds: since when the work of a new run goes on, results out of DVC's cache included.
+        making: the lock of all who may make it, that of this host's users of the store by default.
     """
-    with store_lock(store.uri, "runs"):
+    found = find_run(store.client, store.experiment_id, key)
+    if found is not None:  # mostly; where a server is waited for, without the lock
+        return found
+    with making or store_lock(store.uri, "runs"):
         found = find_run(store.client, store.experiment_id, key)
         if found is not None:
             return found

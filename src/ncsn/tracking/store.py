@@ -9,6 +9,7 @@ global state.
 import contextlib
 import hashlib
 import logging
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import mlflow  # noqa: F401  (sets up the loggers that are quietened below)
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from sqlalchemy.exc import SQLAlchemyError
 
 from ncsn.base.addresses import masked
@@ -30,6 +32,7 @@ from ncsn.tracking.place import SQLITE, artifact_folder, database_path, refusal,
 
 for _name in ("mlflow", "alembic"):  # announce every migration of a new database
     logging.getLogger(_name).setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run
 
 
 class Store(NamedTuple):
@@ -54,7 +57,8 @@ def open_store(track: TrackParams, root: str | Path = ".") -> Store:
     """
     uri, artifacts = store_uri(track, root), artifact_folder(track, root)
     require_usable(uri)
-    with store_errors(uri), store_lock(uri):
+    lock = contextlib.nullcontext() if is_served(uri) else store_lock(uri)
+    with store_errors(uri), lock:
         database = database_path(uri)
         if database is not None:
             _require_writable(track, artifacts)
@@ -63,6 +67,11 @@ def open_store(track: TrackParams, root: str | Path = ".") -> Store:
             relocate(database, artifacts, track.experiment)
         client = connected(uri)
         return Store(client, _experiment_id(client, track, uri, artifacts), uri)
+
+
+def is_served(uri: str) -> bool:
+    """Whether a server answers for the store: no lock is held while it is waited for."""
+    return uri.startswith("http")
 
 
 def connected(uri: str) -> MlflowClient:
@@ -148,6 +157,16 @@ def _experiment_id(client: MlflowClient, track: TrackParams, uri: str, artifacts
         )
     if found is not None:
         return str(found.experiment_id)
-    if uri.startswith("http"):  # the server knows where its artifacts go
-        return str(client.create_experiment(track.experiment))
+    if is_served(uri):  # the server knows where its artifacts go
+        return _experiment_of_server(client, track.experiment)
     return str(client.create_experiment(track.experiment, artifact_location=artifacts.as_uri()))
+
+
+def _experiment_of_server(client: MlflowClient, name: str) -> str:
+    """Makes an experiment, or finds what another process made since it was looked for."""
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+        return str(client.get_experiment_by_name(name).experiment_id)

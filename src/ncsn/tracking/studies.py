@@ -2,16 +2,19 @@
 
 Many workers write at once, and any of them may repeat what another one wrote: a run is found by
 its study and trial number, every time stamp is the trial's own, and what a run has is not sent
-twice. The driver opens the study first, which creates the store under its lock.
+twice. The driver opens the study first, which creates the store under its lock. Where a server
+keeps the store, nobody waits for it with a lock that the writer of another trial needs.
 """
 
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock
 from mlflow.entities import Metric, Param, Run, RunTag
 from PIL import Image
 
@@ -29,7 +32,7 @@ from ncsn.tracking.key import KEY_TAG
 from ncsn.tracking.results import REPORT, measured_and_constant, sample_grid
 from ncsn.tracking.retry import retried
 from ncsn.tracking.run import NOTE_TAG, find_or_create_run, find_run
-from ncsn.tracking.store import Store, open_store, store_lock
+from ncsn.tracking.store import Store, is_served, open_store, store_lock
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
 DRAWS_TAG = "ncsn.draws/"  # before a metric: its values at each draw, for each training, as JSON
@@ -39,6 +42,7 @@ PARENT_TAG = "mlflow.parentRunId"
 SWEEPS = "-sweeps"  # behind the name of the experiment of the runs
 _INHERITED = ("mlflow.user", "mlflow.source.git.commit", "mlflow.source.git.dirty")
 _BATCH = 1000  # MLflow's limit of metrics per request
+_TURNS = 64  # trials of a server's store that may be written at once on one host
 
 
 class StudyRun(NamedTuple):
@@ -60,7 +64,11 @@ class StudyRun(NamedTuple):
 
 
 def open_study_run(
-    track: TrackParams, study_name: str, spec: Mapping[str, Any], root: str | Path = "."
+    track: TrackParams,
+    study_name: str,
+    spec: Mapping[str, Any],
+    root: str | Path = ".",
+    making: AbstractContextManager[object] | None = None,
 ) -> StudyRun:
     """Finds the parent run of a study or makes it; one that has ended is open again.
 
@@ -69,12 +77,14 @@ def open_study_run(
         study_name: full name of the study.
         spec: the study as JSON values; `purpose` becomes the run's description.
         root: folder from which a relative store is taken.
+        making: the lock under which a run that is not there is made.
 
     Raises:
         UserError: the store cannot be opened.
     """
     store = open_store(of_sweeps(track), root)
-    run = retried(find_or_create_run, store, f"study {study_name}", study_name)
+    key = f"study {study_name}"
+    run = retried(find_or_create_run, store, key, study_name, making=making)
     run_id = str(run.info.run_id)
     if run.info.status != STATUS["running"]:
         retried(store.client.update_run, run_id, STATUS["running"])
@@ -94,7 +104,7 @@ def publish_trial(study: StudyRun, trial: TrialRecord) -> str:
     Raises:
         UserError: the store stays locked or cannot be reached.
     """
-    with store_lock(study.store.uri, "trials"):
+    with _turn(study, trial):
         run = retried(_child, study, trial)
         run_id = str(run.info.run_id)
         if run.data.tags.get(STATE_TAG) == trial.state:
@@ -136,6 +146,12 @@ def of_sweeps(track: TrackParams) -> TrackParams:
 def trial_names(study: str, trial: int | str) -> tuple[str, str]:
     """Returns the key and the name of a trial's run."""
     return f"study {study} trial {trial}", f"{study} {trial}"
+
+
+def _turn(study: StudyRun, trial: TrialRecord) -> FileLock:
+    """The lock of the trial's run; SQLite has one writer anyway."""
+    uri = study.store.uri
+    return store_lock(uri, f"trials-{trial.number % _TURNS}" if is_served(uri) else "trials")
 
 
 def _child(study: StudyRun, trial: TrialRecord) -> Run:
