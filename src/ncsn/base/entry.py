@@ -10,6 +10,7 @@ this keeps the very thread from running that is waited for. They therefore spin 
 OpenMP must be told before torch loads it; GOMP_SPINCOUNT or OMP_WAIT_POLICY of the user wins.
 """
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -28,7 +29,7 @@ from ncsn.base.outside import main_project
 from ncsn.base.ranked import agent, is_rank, let_the_first_speak
 from ncsn.base.secrets_file import take_secrets
 
-MISTAKE, DIVERGED = 2, 3  # exit statuses
+MISTAKE, DIVERGED, NO_ROOM = 2, 3, 4  # exit statuses
 _AGAIN = "and run the same command again"
 _IN_THE_WAY = "something else has this name; move it away"
 _ADVICE = {
@@ -45,6 +46,7 @@ _ADVICE = {
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PR_SET_PDEATHSIG = 1
 SPIN_COUNT = "1000"  # of GNU OpenMP, whose own is 300,000: a fraction of a millisecond, then sleep
 # bound here: a process that has just been forked should call as little as it can
@@ -55,8 +57,8 @@ def entry(main: Callable[[], str | None]) -> None:
     """Runs `main` and prints the line that it returns, with the seconds that it took.
 
     A user's mistake becomes one line on stderr and exit status 2, and so does a place that cannot
-    be written, such as a full disk. Values under which the numbers diverge give status 3, so that
-    a sweep can tell. Ctrl-C exits with 130, a reader of the output that has gone (`| head`) with
+    be written. Values under which the numbers diverge give status 3 and a full disk 4, so that a
+    sweep can tell. Ctrl-C exits with 130, a reader of the output that has gone (`| head`) with
     141. Any other exception keeps its traceback: it is a fault of ours. No password is shown.
 
     Args:
@@ -79,15 +81,19 @@ def entry(main: Callable[[], str | None]) -> None:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        _drop_output()
         sys.exit(141)
     except (OSError, RuntimeError) as error:
         refusal = refusal_of_place(error)
         if refusal is None:
             raise
         let_the_first_speak()
-        print(f"error: {masked(refusal)}", file=sys.stderr)
-        sys.exit(MISTAKE)
+        is_full = full_disk(error) is not None
+        with contextlib.suppress(OSError):  # the output may lie on the same disk
+            print(f"error: {masked(refusal)}", file=sys.stderr)
+        if is_full:
+            _drop_output()
+        sys.exit(NO_ROOM if is_full else MISTAKE)
 
 
 def refusal_of_place(error: BaseException) -> str | None:
@@ -96,13 +102,30 @@ def refusal_of_place(error: BaseException) -> str | None:
     Args:
         error: an OSError, or what a library raised because of one, as `torch.save` does.
     """
-    cause: BaseException | None = error
-    while cause is not None and not (isinstance(cause, OSError) and cause.errno in _ADVICE):
-        cause = cause.__cause__ or cause.__context__
-    if not isinstance(cause, OSError):
+    cause = _of_place(error)
+    if cause is None:
         return None
     name = cause.filename2 or cause.filename or f"a file of {Path.cwd()}"
     return f"{os.fsdecode(name)}: {_ADVICE[cause.errno or 0]}"
+
+
+def full_disk(error: BaseException) -> str | None:
+    """Returns the same where a disk, or the user's share of it, is full; None otherwise."""
+    cause = _of_place(error)
+    return refusal_of_place(cause) if cause is not None and cause.errno in _FULL else None
+
+
+def _of_place(error: BaseException) -> OSError | None:
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno in _ADVICE):
+        cause = cause.__cause__ or cause.__context__
+    return cause if isinstance(cause, OSError) else None
+
+
+def _drop_output() -> None:
+    """Python flushes at exit, and what cannot be written would change the exit status."""
+    with contextlib.suppress(OSError, ValueError):  # no file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def masked_traceback(

@@ -1,7 +1,8 @@
 """One trial: a point, its values through the pipeline once per draw, what came of it.
 
 Whatever goes wrong ends the trial with a reason, never the study. What is known of a trial is
-written to its attributes, as `TrialRecord` names them.
+written to its attributes, as `TrialRecord` names them. What is no fault of the point, such as a
+full disk or a lost database, keeps it for another try.
 """
 
 import math
@@ -12,16 +13,27 @@ from pathlib import Path
 from statistics import fmean
 
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 
 from ncsn.base.addresses import masked
+from ncsn.base.entry import full_disk
 from ncsn.base.errors import Diverged, UserError
 from ncsn.base.trial_record import State, TrialRecord
 from ncsn.sweep.search.pictures import keep_samples
 from ncsn.sweep.search.points import reporting, suggested_point
+from ncsn.sweep.search.retries import KEPT, KILLED, PUT_BACK
 from ncsn.sweep.studies.plan import Plan, evaluations_of
 from ncsn.sweep.studies.seeds import Seeds, repeated, search_seeds
 from ncsn.sweep.studies.study import EVALUATIONS, PrunerSpec
-from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, Outcome, Stopped
+from ncsn.sweep.trials.outcome import (
+    CACHED,
+    RAN,
+    UNCHANGED,
+    NoRoom,
+    Outcome,
+    StageKilled,
+    Stopped,
+)
 from ncsn.sweep.trials.pipeline import Reproduce
 
 OnRecord = Callable[[TrialRecord], str | None]
@@ -37,6 +49,17 @@ class TrialFailed(Exception):
 
 class Interrupted(BaseException):
     """The worker has been asked to stop."""
+
+
+class Adrift(BaseException):
+    """The database did not answer, or gave the trial to another worker.
+
+    Optuna would write an exception down as the trial's failure.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"trial {number}")
+        self.number = number
 
 
 @dataclass(frozen=True)
@@ -66,9 +89,18 @@ class Objective:
         Raises:
             TrialPruned: the pruner ended it, it must not run, or its numbers diverged.
             TrialFailed: anything else went wrong, or the worker was asked to stop.
+            NoRoom: a disk is full; the point is to be tried again.
+            Adrift: it is no longer known how the trial stands.
         """
+        try:
+            return self._tried(trial)
+        except (StorageInternalError, UpdateFinishedTrialError) as error:
+            raise Adrift(trial.number) from error
+
+    def _tried(self, trial: optuna.Trial) -> tuple[float, ...]:
         started = self._started(trial)
         outcomes: list[Outcome] = []
+        ending: Exception = TrialFailed()
         try:
             self._check(trial, started)
             for outcome in self._outcomes(trial, started):
@@ -77,14 +109,20 @@ class Objective:
                 outcomes.append(outcome)
             ended = with_outcomes(started, outcomes)
             ended = replace(ended, state="complete", objectives=self._objectives(ended))
+        except (StorageInternalError, UpdateFinishedTrialError):
+            raise
         except (Exception, Interrupted) as error:
-            state, reason = _ending(error, self.plan.spec.pruner)
+            fault = no_room(error) or error
+            state, reason = _ending(fault, self.plan.spec.pruner)
             reason = masked(reason)
             ended = replace(with_outcomes(started, outcomes), state=state, reason=reason)
+            ending = _raised(fault, state, reason)
+            if isinstance(fault, Interrupted | NoRoom | StageKilled):
+                trial.set_user_attr(PUT_BACK, KILLED if isinstance(fault, StageKilled) else KEPT)
         self._publish(trial, replace(ended, finished=_now()))
         if ended.objectives is not None:
             return ended.objectives
-        raise optuna.TrialPruned(reason) if ended.state == "pruned" else TrialFailed(reason)
+        raise ending
 
     def _started(self, trial: optuna.Trial) -> TrialRecord:
         plan = self.plan
@@ -173,6 +211,19 @@ def with_outcomes(record: TrialRecord, outcomes: Sequence[Outcome]) -> TrialReco
         samples=first.samples,
         train_log=first.log,
     )
+
+
+def no_room(error: BaseException) -> NoRoom | None:
+    """Returns the complaint of a full disk, None for an error of another kind."""
+    line = full_disk(error)
+    return error if isinstance(error, NoRoom) else NoRoom(line) if line else None
+
+
+def _raised(fault: BaseException, state: State, reason: str) -> Exception:
+    """What tells Optuna, and the worker of a full disk."""
+    if isinstance(fault, NoRoom):
+        return fault
+    return optuna.TrialPruned(reason) if state == "pruned" else TrialFailed(reason)
 
 
 def _ending(error: BaseException, pruner: PrunerSpec) -> tuple[State, str]:

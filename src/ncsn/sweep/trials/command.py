@@ -5,6 +5,7 @@ asked of the kernel between fork and exec: at no moment can an orphan go on writ
 """
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -13,11 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ncsn.base.entry import DIVERGED, die_with_parent
-from ncsn.base.errors import Diverged
-from ncsn.sweep.trials.outcome import StageFailed
+from ncsn.base.entry import DIVERGED, NO_ROOM, die_with_parent
+from ncsn.base.errors import Diverged, UserError
+from ncsn.sweep.trials.outcome import NoRoom, StageFailed, StageKilled
 
 POLL_SEC = 0.1
+_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
+_BY_HAND = (signal.SIGINT, signal.SIGPIPE)  # 128 and these are statuses of `entry`
+_KILLED = "it was killed, as the system does where memory runs out"
 
 
 class Ended(NamedTuple):
@@ -65,13 +69,17 @@ def run_command(
     return Ended(status, output.read_text(encoding="utf-8", errors="replace"))
 
 
-def failure(stage: str, ended: Ended) -> Diverged | StageFailed:
+def failure(stage: str, ended: Ended) -> UserError:
     """Returns what to raise for a stage that did not end well."""
-    reason = _reason(ended.text.strip())
+    reason, number = _reason(ended.text.strip()), _signal_of(ended.status)
     if ended.status == DIVERGED:
         return Diverged(f"{stage}: {reason}")
-    ending = f"signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
-    return StageFailed(f"{stage} failed ({ending}): {reason}")
+    if ended.status == NO_ROOM or any(text in reason for text in _FULL):
+        return NoRoom(f"{stage}: {reason if ended.text.strip() else 'the disk is full'}")
+    if number is not None:
+        words = _KILLED if number == signal.SIGKILL else reason
+        return StageKilled(f"{stage} failed (signal {number}): {words}")
+    return StageFailed(f"{stage} failed (exit status {ended.status}): {reason}")
 
 
 def _watched(process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> int:
@@ -80,6 +88,12 @@ def _watched(process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> i
             return process.wait(POLL_SEC)
         except subprocess.TimeoutExpired:
             on_poll()
+
+
+def _signal_of(status: int) -> int | None:
+    """The signal that ended a command, or a process of the shell that ran it."""
+    number = -status if status < 0 else status - 128
+    return number if number in {*signal.valid_signals()}.difference(_BY_HAND) else None
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

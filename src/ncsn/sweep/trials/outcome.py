@@ -49,3 +49,11 @@ class Stopped(Exception):
 
 class StageFailed(UserError):
     """A stage ended with an error; the message names the stage and gives its last words."""
+
+
+class StageKilled(StageFailed):
+    """A signal ended a stage, as the system does where memory runs out; it may work next time."""
+
+
+class NoRoom(UserError):
+    """A disk is full, which is no trial's fault."""
