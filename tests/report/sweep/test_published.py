@@ -143,21 +143,19 @@ def test_a_broken_export_is_one_line(published: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_mlflow_gets_the_trials_once(published: Path, tmp_path: Path) -> None:
-    from ncsn.tracking.imported import publish_imported
+    from ncsn.sweep.search.tracked import sync
     from ncsn.tracking.store import open_store
 
     storage, study = open_storage(PARAMS, tmp_path), read_export(published)
     restore_study(storage, study._replace(trials=study.trials[:3], rest={}), tmp_path)
-    data = read_study(storage, NAME)
     track = TrackParams(
         uri="sqlite:///mlflow.db", artifact_root="mlartifacts", experiment="x", log_model=False
     )
-    send = (track, NAME, data.spec, data.trials, {0: next(iter(study.pictures.values()))}, {})
-    assert publish_imported(*send, tmp_path) == 3
+    assert sync(track, storage, NAME, tmp_path) == 3
     store = open_store(track.model_copy(update={"experiment": "x-sweeps"}), tmp_path)
     before = [run.to_dictionary() for run in store.client.search_runs([store.experiment_id])]
     assert len(before) == 4
-    assert publish_imported(*send, tmp_path) == 0
+    assert sync(track, storage, NAME, tmp_path) == 0
     after = [run.to_dictionary() for run in store.client.search_runs([store.experiment_id])]
     assert after == before
 
