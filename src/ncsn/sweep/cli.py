@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tree_and_tracking(worker)
     status = _subparser(commands, "status", _status, "progress, best, failures, time left")
     status.add_argument("--trials", type=types.count, metavar="N", help="as given to run")
+    _subparser(commands, "sync", _sync, "bring MLflow what it lacks of a study, after an outage")
     _subparser(commands, "list", _list, "study files and what has been run")
     apply = _subparser(commands, "apply", _apply, "write a trial's values into params.yaml")
     chosen = apply.add_mutually_exclusive_group()
@@ -131,6 +132,15 @@ def _status(args: Namespace) -> None:
     noted = noted_limits(data.attrs)
     trials = args.trials or (noted.trials if noted else plan.budget.trials)
     print("\n".join(status_lines(data, trials)))
+
+
+def _sync(args: Namespace) -> None:
+    """Publishes the trials that MLflow lacks or has as running."""
+    from ncsn.sweep.search.tracked import sync
+
+    name = _plan(args).name
+    count = sync(_params().track, _storage(), name, ROOT.resolve())
+    print(f"{name}: {count} trials new in MLflow")
 
 
 def _list(args: Namespace) -> None:

@@ -9,7 +9,7 @@ from ncsn.base.progress import notice
 from ncsn.base.trial_record import STUDY_FILE
 from ncsn.config.params import ProjectParams
 from ncsn.sweep.results.export import export_study, fuller
-from ncsn.sweep.results.exported import ExportedStudy, read_export
+from ncsn.sweep.results.exported import read_export
 from ncsn.sweep.search.address import storage_url
 from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.notes import write_note

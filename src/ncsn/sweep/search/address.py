@@ -35,6 +35,10 @@ _ADVICE = {
 }
 
 
+class DatabaseLost(UserError):
+    """The database of studies did not answer, or failed."""
+
+
 def storage_url(params: SweepParams) -> str:
     """Returns the database's URL, that of the environment first.
 
@@ -109,7 +113,17 @@ def storage_faults(url: str) -> Iterator[None]:
         need = f"the package of its driver is missing: {command}"
         raise refused(url, need) from None
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
-        raise refused(url, _with_advice(error)) from None
+        raise database_lost(url, error) from None
+
+
+def database_lost(url: str, error: BaseException) -> DatabaseLost:
+    """Returns the complaint about a database that failed.
+
+    Args:
+        url: its address.
+        error: what a library raised.
+    """
+    return DatabaseLost(str(refused(url, _with_advice(error))))
 
 
 def refused(url: str, rule: str) -> UserError:
@@ -128,7 +142,7 @@ def _driver(url: str) -> str:
         return ""
 
 
-def _with_advice(error: Exception) -> str:
+def _with_advice(error: BaseException) -> str:
     """The database's own words, which lie below those of two libraries, and what to do."""
     cause: BaseException = error
     while cause.__cause__ is not None:

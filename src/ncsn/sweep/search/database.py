@@ -14,7 +14,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.pool import NullPool
 
 from ncsn.config.params import SweepParams
@@ -55,17 +55,23 @@ def open_storage(params: SweepParams, root: Path) -> RDBStorage:
             if is_postgres(url):
                 _refuse_foreign_server(url)
             try:
-                return RDBStorage(
+                return _Storage(
                     url,
                     engine_kwargs=own,
                     heartbeat_interval=params.heartbeat_sec,
                     grace_period=params.grace_sec,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
-                        params.max_retry
-                    ),
                 )
             except RuntimeError as error:
                 raise version_complaint(url, str(error)) from None
+
+
+class _Storage(RDBStorage):
+    """Optuna's, whose heart misses a beat while the database is away, and goes on after it."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Gives a sign of life; an error would end the thread that does, and no trial."""
+        with contextlib.suppress(optuna.exceptions.StorageInternalError):
+            super().record_heartbeat(trial_id)
 
 
 def _engine_options(url: str, root: Path) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Any
 import optuna
 
 from ncsn.base.errors import UserError
-from ncsn.sweep.results.status import numbers, status_lines
+from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.membership import Limits, complaint_lines, noted_limits
 from ncsn.sweep.search.opening import open_study
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.study import tally
-from ncsn.sweep.search.tracked import TrackedStudy
+from ncsn.sweep.search.tracked import TrackedStudy, sync_at_end
 from ncsn.sweep.search.worker import Sweep
 
 Launch = Callable[[int], None]  # starts so many workers and returns when they have ended
@@ -86,7 +86,7 @@ def _report(
     plan = sweep.plan
     data = read_study(study._storage, plan.name)
     print("\n".join(status_lines(data, _limits(study, sweep).trials)))
-    tracked.close(numbers(data), interrupted=interrupted)
+    sync_at_end(sweep.track, study._storage, plan.name, sweep.store.root, interrupted=interrupted)
     name, direction = next(iter(plan.spec.objectives.items()))
     links = tracked.links(name, largest=direction == "maximize")
     if links:

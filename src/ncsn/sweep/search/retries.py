@@ -1,4 +1,4 @@
-"""Points that are tried again: their workers died, their stages were killed, or nobody is to blame.
+"""Points that are tried again: workers died, stages were killed, or nobody is to blame.
 
 A trial that ended without a result says so in its attributes, and whoever gives out points next
 puts its point back into the queue, under the study's lock. So nothing is forgotten when a worker
@@ -44,8 +44,7 @@ def put_back(study: optuna.Study, params: SweepParams) -> list[FrozenTrial]:
     found = [
         trial
         for trial in tally(trials).ended
-        if _is_open(trial)
-        and (_is_kept(trial) or _deaths(trial, trials) <= params.max_retry)
+        if _is_open(trial) and (_is_kept(trial) or _deaths(trial, trials) <= params.max_retry)
     ]
     for trial in found:
         _enqueue(study, trial)
@@ -64,6 +63,12 @@ def give_back(study: optuna.Study, number: int) -> None:
         for name, value in {"reason": LOST, PUT_BACK: KEPT}.items():
             study._storage.set_trial_user_attr(trial._trial_id, name, value)
         study.tell(number, state=TrialState.FAIL)
+
+
+def retry_line(trial: FrozenTrial) -> str:
+    """One line for a trial whose point was put back."""
+    reason = trial.user_attrs.get("reason") or "its worker ended without a word"
+    return f"trial {trial.number} is tried again: {reason}"
 
 
 def _is_open(trial: FrozenTrial) -> bool:

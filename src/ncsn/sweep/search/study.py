@@ -1,15 +1,13 @@
-"""A study in the database: made, held to its file, its trials counted, dead ones tried again."""
+"""A study in the database: made, held to its file, its trials counted."""
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
-from optuna.storages._rdb.models import TrialHeartbeatModel
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.orm import Session
 
 from ncsn.base.errors import UserError, nearest
 from ncsn.sweep.search.database import Storage
@@ -148,23 +146,6 @@ def note_confirmed(study: optuna.Study, number: int, entry: Mapping[str, Any]) -
     study.set_user_attr("confirmed", {**known, str(number): dict(entry)})
 
 
-def retry(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Puts the trial's point into the queue again, as a trial that replaces it."""
-    with _experimental():
-        RetryHeartbeatStaleTrialCallback()(study, trial)
-
-
-def retry_dead(study: optuna.Study, grace_sec: int) -> None:
-    """Ends the trials of workers that are dead, and puts their points into the queue again."""
-    storage: Any = study._storage
-    with _experimental():
-        fail_stale_trials(study)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_older(trial, grace_sec) and not _has_heartbeat(storage, trial._trial_id):
-            study.tell(trial.number, state=TrialState.FAIL)  # died before its first heartbeat
-            retry(study, storage.get_trial(trial._trial_id))
-
-
 def refuse_changes(before: Mapping[str, Any], plan: Plan) -> None:
     """Refuses a plan under which earlier trials would be something else.
 
@@ -196,19 +177,6 @@ def _describe(study: optuna.Study, plan: Plan) -> None:
         study.set_metric_names(list(plan.spec.objectives))
     study.set_user_attr("deciding", plan.deciding())
     study.set_user_attr("started", datetime.now(UTC).isoformat())
-
-
-def _is_older(trial: FrozenTrial, seconds: int) -> bool:
-    started = trial.datetime_start
-    return started is not None and datetime.now(started.tzinfo) - started > timedelta(
-        seconds=seconds
-    )
-
-
-def _has_heartbeat(storage: Any, trial_id: int) -> bool:
-    engine = getattr(storage, "_backend", storage).engine
-    with Session(engine) as session:
-        return TrialHeartbeatModel.where_trial_id(trial_id, session) is not None
 
 
 def _experimental() -> Any:

@@ -2,7 +2,8 @@
 
 It needs nobody beside the database. Points are given out under the study's lock, so their number
 is exact and no grid point is given twice, however many hosts there are. SIGTERM and Ctrl-C end the
-running trial, put its point back into the queue and end the worker.
+running trial, put its point back into the queue and end the worker. So does a full disk; a
+database that does not answer is waited for.
 """
 
 import contextlib
@@ -20,8 +21,8 @@ from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.config.params import SweepParams, TrackParams
 from ncsn.sweep.results.status import trial_line
-from ncsn.sweep.search.address import storage_faults, storage_url
-from ncsn.sweep.search.coordinator import Coordinator, open_coordinator
+from ncsn.sweep.search.address import DatabaseLost, storage_faults, storage_url
+from ncsn.sweep.search.coordinator import Coordinator, Lock, open_coordinator
 from ncsn.sweep.search.database import open_storage
 from ncsn.sweep.search.membership import (
     Limits,
@@ -31,13 +32,15 @@ from ncsn.sweep.search.membership import (
     noted_limits,
     study_lock,
 )
+from ncsn.sweep.search.outage import await_database
 from ncsn.sweep.search.pictures import ARTIFACTS
 from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
-from ncsn.sweep.search.study import Tally, load_study, retry, retry_dead, tally
+from ncsn.sweep.search.retries import give_back, put_back, retry_line
+from ncsn.sweep.search.study import Tally, load_study, tally
 from ncsn.sweep.search.tracked import TrackedStudy
-from ncsn.sweep.search.trial import INTERRUPTED, Interrupted, Objective, TrialFailed
+from ncsn.sweep.search.trial import Adrift, Interrupted, Objective, TrialFailed
 from ncsn.sweep.studies.plan import Plan
-from ncsn.sweep.trials.outcome import Outcome
+from ncsn.sweep.trials.outcome import NoRoom, Outcome
 from ncsn.sweep.trials.pipeline import OnRow, Pipeline, Reproduce
 
 REPEATED = 3  # a worker whose first trials all fail for one reason stops the study
@@ -149,7 +152,7 @@ class _Worker:
         self, sweep: Sweep, study: optuna.Study, coordinator: Coordinator, member: Member
     ) -> None:
         self._sweep, self._study, self._member = sweep, study, member
-        self._coordinator = coordinator
+        self._coordinator, self._url = coordinator, storage_url(sweep.store.params)
         self._tracked = TrackedStudy.opened(sweep.track, sweep.plan, sweep.store)
         self._ended: list[TrialRecord] = []
         num_trials = len(study.get_trials(deepcopy=False))
@@ -158,23 +161,50 @@ class _Worker:
 
     def run(self, stop: Stop) -> None:
         reproduce = stop.interrupting(self._sweep.pipeline.opened(0))
-        while not stop.requested:
-            is_taken, is_over = self._trial(reproduce)
-            if is_over:
-                return
-            if not is_taken:
+        is_over = False
+        while not (is_over or stop.requested):
+            try:
+                with storage_faults(self._url):
+                    is_taken, is_over = self._trial(reproduce)
+            except (DatabaseLost, Adrift) as error:
+                self._wait(error, stop)
+                continue
+            except NoRoom:
+                self._put_back()
+                raise
+            if not (is_taken or is_over):
                 time.sleep(_POLL_SEC)  # a running trial of a worker that dies comes back
-            elif _is_hopeless(self._ended):
-                reason = f"the first {REPEATED} trials of a worker failed alike"
-                raise UserError(f"{reason}: {self._ended[0].reason}")
+        if stop.requested:
+            self._put_back()
+
+    def _wait(self, error: DatabaseLost | Adrift, stop: Stop) -> None:
+        """Until the database answers; the trial is then put back, unless another worker did."""
+
+        def probe() -> None:
+            with self._lock():
+                if isinstance(error, Adrift):
+                    give_back(self._study, error.number)
+                self._study.get_trials(deepcopy=False)
+
+        heartbeat_sec = self._sweep.store.params.heartbeat_sec
+        await_database(self._url, error, probe, lambda: stop.requested, heartbeat_sec)
+
+    def _put_back(self) -> None:
+        with self._lock():
+            put_back(self._study, self._sweep.store.params)
+
+    def _lock(self) -> Lock:
+        return self._coordinator.lock(study_lock(self._study.study_name))
 
     def _trial(self, reproduce: Reproduce) -> tuple[bool, bool]:
         """Runs the next trial; returns whether there was one, and whether there will be none."""
         study, sweep = self._study, self._sweep
-        lock = self._coordinator.lock(study_lock(study.study_name))
+        lock = self._lock()
         with lock:
-            retry_dead(study, sweep.store.params.grace_sec)
+            for trial in put_back(study, sweep.store.params):
+                print(retry_line(trial), flush=True)
             now = tally(study.get_trials(deepcopy=False))
+            _refuse_hopeless(self._ended, now)
             limits = noted_limits(study.user_attrs) or sweep.limits
             if not _is_point_left(study, sweep.plan, limits, now):
                 return False, not now.running
@@ -187,9 +217,6 @@ class _Worker:
                 artifacts=sweep.store.root / ARTIFACTS,
             )
             study.optimize(objective, n_trials=1, catch=(TrialFailed,))
-        if self._ended[-1].reason == INTERRUPTED:
-            with self._coordinator.lock(study_lock(study.study_name)):
-                retry(study, study.trials[self._ended[-1].number])
         return True, False
 
     def _noted(self, record: TrialRecord) -> str | None:
@@ -215,10 +242,11 @@ def _is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) 
     return bool(points)
 
 
-def _is_hopeless(ended: list[TrialRecord]) -> bool:
-    first = ended[:REPEATED]
-    return (
-        len(ended) == REPEATED
-        and all(record.state == "failed" for record in first)
-        and len({record.reason for record in first}) == 1
-    )
+def _refuse_hopeless(ended: list[TrialRecord], now: Tally) -> None:
+    """Ends the study for what is wrong with all of it; a point tried again says nothing."""
+    replaced = {trial.number for trial in now.replaced}
+    own = [record for record in ended if record.number not in replaced]
+    is_alike = len({record.reason for record in own}) == 1
+    if len(own) == REPEATED and is_alike and all(record.state == "failed" for record in own):
+        reason = f"the first {REPEATED} trials of a worker failed alike"
+        raise UserError(f"{reason}: {own[0].reason}")
