@@ -1,4 +1,4 @@
-"""Disks that are full or read-only: one line and status 2, nothing that existed is lost.
+"""Disks that are full or read-only: one line and its status, nothing that existed is lost.
 
 A small file system in memory is filled until so many bytes are left; a stage then fails at another
 moment for each number. With room again it gives the bytes that it always gives.
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tiny import TINY
 
+from ncsn.base.entry import MISTAKE, NO_ROOM
 from ncsn.config.preset import write_values
 from ncsn.tracking.live import SWITCH
 
@@ -92,9 +93,9 @@ def _contents(project: Path) -> dict[str, bytes]:
     }
 
 
-def _refused(done: subprocess.CompletedProcess[str], told: str) -> None:
+def _refused(done: subprocess.CompletedProcess[str], told: str, status: int = MISTAKE) -> None:
     lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if "error:" in line]
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     assert len(lines) == 1 and told in lines[0], done.stderr
 
@@ -110,7 +111,8 @@ def test_a_full_disk_costs_nothing_but_the_time(ready, disk, name):
         after = _contents(project)
         if done.returncode:
             failed += 1
-            _refused(done, "the disk is full; free some space and run the same command again")
+            told = "the disk is full; free some space and run the same command again"
+            _refused(done, told, NO_ROOM)
             assert set(after) == set(before)
             for path in STAGES[name]:  # each the old one or the new one, which are equal
                 assert after[path] == before[path]

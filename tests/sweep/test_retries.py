@@ -259,6 +259,18 @@ def test_a_database_that_stays_away_ends_the_worker_with_a_line(new_sweep, impat
     assert len(now.ended) == 3 and {t.state for t in now.ended} == {TrialState.COMPLETE}
 
 
+def test_a_database_file_that_is_moved_away_leaves_its_place_free(tmp_path):
+    storage, path = open_storage(PATIENT, tmp_path), tmp_path / "sweeps.db"
+    optuna.create_study(storage=storage, study_name="s")
+    storage.engine.dispose()
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(optuna.exceptions.StorageInternalError):
+        storage.get_all_studies()
+    assert not path.exists()
+    (tmp_path / "elsewhere").rename(path)
+    assert [study.study_name for study in storage.get_all_studies()] == ["s"]
+
+
 def test_a_trial_that_another_worker_took_over_is_left_to_it(new_sweep, capsys):
     def overtaken(values: Any, folder: Path) -> float:
         if not (folder / "was dead").exists():

@@ -82,6 +82,9 @@ def _engine_options(url: str, root: Path) -> dict[str, Any]:
     if path is None:
         return {"pool_pre_ping": True}
     refuse_foreign_file(url, path)
+    if not path.exists():
+        with contextlib.suppress(OSError):  # SQLite says it, too
+            path.touch()
     return {"creator": partial(_connected, path)}  # in a URL, '?' would end the path
 
 
@@ -135,8 +138,12 @@ def _read_tables(path: Path) -> set[str]:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    """A connection for one of many writers; SQLAlchemy hands it from thread to thread."""
-    connection = sqlite3.connect(path, timeout=_BUSY_SEC, check_same_thread=False)
+    """A connection for one of many writers; SQLAlchemy hands it from thread to thread.
+
+    A file that has gone is an error: SQLite would make an empty one, in the way of its return.
+    """
+    address = f"{path.as_uri()}?mode=rw"
+    connection = sqlite3.connect(address, timeout=_BUSY_SEC, check_same_thread=False, uri=True)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
