@@ -143,8 +143,6 @@ def test_a_run_that_ends_in_an_outage_is_completed_by_sync(tmp_path, server, cap
     server.start()
     storage = open_storage(sweep.store.params, tmp_path)
     assert sync(server.track, storage, NAME, tmp_path) == 2
-    from ncsn.sweep.search.read import read_study
-    print("DBG", read_study(storage, NAME).running(), runs(store)[0].info, runs(open_store(of_sweeps(TRACK), tmp_path))[0].info)
     parent, children = runs(store)
     assert parent.info.status == "FINISHED" and len(children) == 5
     assert all(run.info.status == "FINISHED" for run in children.values())

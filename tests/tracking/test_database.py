@@ -33,7 +33,9 @@ def _foreign(path: Path) -> None:
 
 
 def _damaged(path: Path) -> None:
-    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE runs (a)")
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5000)
 
 
 def _version(version: str) -> Callable[[Path], None]:
@@ -91,6 +93,25 @@ def test_a_whole_database_and_an_absent_one_are_fine(empty_store: Path, tmp_path
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     assert database_fault(tmp_path / "mlflow.db") is None
     assert database_fault(tmp_path / "not" / "yet" / "mlflow.db") is None
+
+
+def test_looking_at_a_database_gives_up_no_lock_on_it(tmp_path: Path) -> None:
+    """MLflow has it open in this process while another process is the last to close it."""
+    path, insert = tmp_path / "mlflow.db", "INSERT INTO runs VALUES (1)"
+    ours = sqlite3.connect(path, isolation_level=None)
+    ours.execute("PRAGMA journal_mode=WAL")
+    ours.execute("CREATE TABLE runs (a)")
+    database_fault(path)
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2])\n"
+    code += "c.commit(); c.close()"
+    subprocess.run([sys.executable, "-c", code, str(path), insert], check=True)
+    ours.execute(insert)
+    count = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1])\n"
+    count += "print(c.execute('SELECT count(*) FROM runs').fetchone()[0])"
+    command = [sys.executable, "-c", count, str(path)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "2"
+    ours.close()
 
 
 def test_a_database_that_may_not_be_written_is_told(

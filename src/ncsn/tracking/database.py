@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-_HEADER = b"SQLite format 3\0"
+_HEADER = 100  # bytes with which every database of SQLite begins
+_FOREIGN = "is not a database of SQLite; move it away, or name another file"
 _BUSY_SEC = 5.0
 _COMPLETE = ("FINISHED", 2)  # a run's status, a logged model's
 _TABLES = {"experiments", "runs", "alembic_version"}
@@ -22,17 +23,20 @@ _REVISION = re.compile(r'^(down_)?revision\b.*= "(\w+)"', re.MULTILINE)
 
 
 def database_fault(path: Path) -> str | None:
-    """Returns why the file cannot be MLflow's database, None if it can, or can be made there."""
+    """Returns why the file cannot be MLflow's database, None if it can, or can be made there.
+
+    SQLite itself looks: closing a descriptor of ours would give up the locks that MLflow has on
+    the file in this process. Another one could then take the log of writes away, and ours be lost.
+    """
     if path.is_dir():
         return "is a folder where MLflow's database, a file, should be; move it away"
     if is_absent(path):
         return folder_fault(path.parent)
     if not os.access(path, os.R_OK | os.W_OK):
         return "is read-only for this user; allow writing, or name another store"
+    if path.stat().st_size < _HEADER:
+        return _FOREIGN
     try:
-        with path.open("rb") as file:
-            if file.read(len(_HEADER)) != _HEADER:
-                return "is not a database of SQLite; move it away, or name another file"
         with reading(path) as connection:
             return _content_fault(connection, path)
     except sqlite3.OperationalError as error:
@@ -40,6 +44,8 @@ def database_fault(path: Path) -> str | None:
             return "is locked by another process; run this again when that has ended"
         return f"cannot be read by SQLite ({error})"
     except (OSError, sqlite3.DatabaseError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            return _FOREIGN
         return f"is damaged or unreadable ({error}); restore a copy, or move it away"
 
 
