@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ncsn.base.dotted import flattened
-from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, ProjectParams, load_params
 from ncsn.config.preset import write_values
 from ncsn.sweep import arguments as types
+from ncsn.sweep.results.chosen import best_of, numbered
 from ncsn.sweep.results.exported import refuse_partial
-from ncsn.sweep.results.findings import best_trials, different
 from ncsn.sweep.results.status import counts, status_lines
 from ncsn.sweep.search.address import storage_faults, storage_url
 from ncsn.sweep.search.coordinator import open_coordinator
 from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.membership import noted_limits
-from ncsn.sweep.search.read import StudyData, read_study
+from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies import study as files
 from ncsn.sweep.studies.plan import Plan, load_plan
@@ -161,7 +160,7 @@ def _apply(args: Namespace) -> None:
     """
     plan = _plan(args)
     data = read_study(_storage(), plan.name)
-    trial = _best(data, 1)[0] if args.trial is None else _numbered(data, args.trial)
+    trial = best_of(data, 1)[0] if args.trial is None else numbered(data, args.trial)
     axes = {key for name, axis in plan.space.items() for key in keys_of(name, axis)}
     values = {key: trial.values[key] for key in trial.values if args.all or key in axes}
     lines = write_values(values, PARAMS_FILE)
@@ -184,7 +183,7 @@ def _save(args: Namespace) -> None:
     plan = _plan(args)
     checked_source(ROOT.resolve(), allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     name = plan.name
-    best = _best(read_study(_storage(), name), args.top)
+    best = best_of(read_study(_storage(), name), args.top)
     refuse_partial(best, name)
     rows = {f"{name}-{trial.number}": trial.values for trial in best}
     saved = save_experiments(ROOT.resolve(), rows, allow_dirty=args.allow_dirty)
@@ -200,7 +199,7 @@ def _confirm(args: Namespace) -> None:
 
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
     checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
-    refuse_partial(_best(read_study(storage, plan.name), args.top), plan.name)
+    refuse_partial(best_of(read_study(storage, plan.name), args.top), plan.name)
     pipeline = ProjectPipeline(root, args.allow_dirty)
     with open_coordinator(storage_url(_params().sweep), root).lock(confirm_lock(plan.name)):
         confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
@@ -237,20 +236,3 @@ def _plan(args: Namespace) -> Plan:
 
 def _storage() -> Storage:
     return open_storage(_params().sweep, ROOT.resolve())
-
-
-def _best(data: StudyData, count: int) -> list[TrialRecord]:
-    """The best trials as reports rank them, equal points once."""
-    best = different(best_trials(data))
-    if not best:
-        raise UserError(f"{data.name}: no trial is complete within the budget")
-    return best[:count]
-
-
-def _numbered(data: StudyData, number: int) -> TrialRecord:
-    complete = [trial for trial in data.trials if trial.objectives is not None]
-    for trial in complete:
-        if trial.number == number:
-            return trial
-    known = ", ".join(str(trial.number) for trial in complete) or "none"
-    raise UserError(f"--trial (value {number}): must be a complete trial; there are {known}")

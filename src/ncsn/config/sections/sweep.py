@@ -23,7 +23,7 @@ class SweepParams(Section):
     least twice `heartbeat_sec`, at most 604,800."""
 
     max_retry: Annotated[int, Field(ge=0), at_most(1000, "such a trial kills its worker")]
-    """How often a trial is tried again after its worker died, 0 to 1000."""
+    """How often a trial is tried again after its worker died or a stage was killed, 0 to 1000."""
 
     @model_validator(mode="after")
     def _a_heartbeat_may_be_missed(self) -> Self:

@@ -48,11 +48,12 @@ def open_study(sweep: Sweep, source: Mapping[str, Any], *, fresh: bool = False) 
         notice(ignored)
     storage = sweep.store.opened()
     with sweep.store.coordinator().lock(study_lock(plan.name)):
-        if fresh and (kept := set_aside(storage, plan.name)):
-            keep_runs(sweep.track, plan.name, kept, sweep.store.root)
+        kept = set_aside(storage, plan.name) if fresh else None
         study = prepared_study(storage, sweep, source)
         note_limits(study, reachable(sweep.limits, plan, study))
         forget_complaints(study)
+    if kept is not None:  # MLflow may let one wait, and then nobody else
+        keep_runs(sweep.track, plan.name, kept, sweep.store.root)
     return study
 
 

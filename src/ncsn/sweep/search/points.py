@@ -5,6 +5,7 @@ cache, so a pruner knows the curve of every trial.
 """
 
 import math
+import time
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import optuna
 from optuna import pruners, samplers
 
+from ncsn.sweep.search.membership import Limits
+from ncsn.sweep.search.study import Tally
 from ncsn.sweep.studies.plan import Plan, grid_points
 from ncsn.sweep.studies.space import AxisType, FloatAxis, IntAxis, is_active, values_of
 from ncsn.sweep.studies.study import PrunerSpec, SamplerSpec
@@ -109,3 +112,26 @@ def reporting(trial: optuna.Trial, spec: PrunerSpec) -> OnRow | None:
         return trial.should_prune()
 
     return on_row
+
+
+def is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) -> bool:
+    """Whether a trial may start; the next point of a grid is then in the queue.
+
+    Args:
+        study: the study.
+        plan: the study's.
+        limits: when it ends.
+        now: its trials.
+    """
+    if time.time() >= limits.deadline:
+        return False
+    if now.retries:
+        return True
+    if now.started >= limits.trials:
+        return False
+    if now.queued or plan.spec.sampler.name != "grid":
+        return True
+    points = next_grid_points(plan, study)
+    if points:
+        study.enqueue_trial(points[0], user_attrs={"origin": "sampler"})
+    return bool(points)

@@ -34,7 +34,7 @@ from ncsn.sweep.search.membership import (
 )
 from ncsn.sweep.search.outage import await_database
 from ncsn.sweep.search.pictures import ARTIFACTS
-from ncsn.sweep.search.points import built_pruner, built_sampler, next_grid_points
+from ncsn.sweep.search.points import built_pruner, built_sampler, is_point_left
 from ncsn.sweep.search.retries import give_back, put_back, retry_line
 from ncsn.sweep.search.study import Tally, load_study, tally
 from ncsn.sweep.search.tracked import TrackedStudy
@@ -206,7 +206,7 @@ class _Worker:
             now = tally(study.get_trials(deepcopy=False))
             _refuse_hopeless(self._ended, now)
             limits = noted_limits(study.user_attrs) or sweep.limits
-            if not _is_point_left(study, sweep.plan, limits, now):
+            if not is_point_left(study, sweep.plan, limits, now):
                 return False, not now.running
             objective = Objective(
                 plan=sweep.plan,
@@ -224,22 +224,6 @@ class _Worker:
             self._ended.append(record)
             print(trial_line(record, self._sweep.plan.spec.objectives), flush=True)
         return self._tracked.publish(record)
-
-
-def _is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) -> bool:
-    """Whether a trial may start; the next point of a grid is then in the queue."""
-    if time.time() >= limits.deadline:
-        return False
-    if now.retries:
-        return True
-    if now.started >= limits.trials:
-        return False
-    if now.queued or plan.spec.sampler.name != "grid":
-        return True
-    points = next_grid_points(plan, study)
-    if points:
-        study.enqueue_trial(points[0], user_attrs={"origin": "sampler"})
-    return bool(points)
 
 
 def _refuse_hopeless(ended: list[TrialRecord], now: Tally) -> None:
