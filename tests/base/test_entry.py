@@ -60,6 +60,23 @@ def test_divergence_has_an_exit_status_of_its_own():
     assert (done.returncode, done.stderr) == (3, "error: step 3: nan\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_has_one_too_even_where_it_takes_the_output():
+    code = """
+        from pathlib import Path
+        from ncsn.base.entry import entry
+        def main():
+            print("begun")
+            Path("/dev/full").write_text("x")
+        entry(main)
+        """
+    done = _python(code)
+    assert done.returncode == 4 and "the disk is full; free some space" in done.stderr
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run(command, stdout=full, stderr=full).returncode == 4
+
+
 def test_a_fault_of_ours_keeps_its_traceback():
     done = _python("from ncsn.base.entry import entry\nentry(lambda: 1 / 0)")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
@@ -93,7 +110,7 @@ def test_a_full_disk_is_found_behind_a_librarys_own_error(link):
                 raise RuntimeError("unexpected pos 64 vs 0") {link}
         entry(main)
     """)
-    assert done.returncode == 2
+    assert done.returncode == 4
     assert done.stderr.startswith("error: out.pt: the disk is full")
 
 
