@@ -150,7 +150,7 @@ def test_a_database_that_went_away_while_a_study_ran(database):
     for path in database.parent.glob("sweeps.db*"):
         if path.is_file():  # its locks stay
             path.unlink()
-    with pytest.raises(UserError, match="deleted or replaced meanwhile; bring it back"):
+    with pytest.raises(UserError, match="a file that was moved away is to be brought back"):
         with storage_faults("sqlite:///sweeps.db"):
             load_study(opened, NAME)
 
@@ -161,7 +161,7 @@ def test_a_database_that_cannot_be_written(database, monkeypatch):
     connect = sqlite3.connect
 
     def read_only(path, **options):
-        return connect(f"{Path(path).as_uri()}?mode=ro", uri=True, **options)
+        return connect(path.replace("mode=rw", "mode=ro"), **options)
 
     monkeypatch.setattr(sqlite3, "connect", read_only)
     with pytest.raises(UserError, match="readonly database; its file or folder cannot be written"):

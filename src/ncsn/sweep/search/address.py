@@ -24,7 +24,8 @@ _INSTALLED_BY = {
 _ADVICE = {
     "locked": "another program holds it; end that, or wait, and run the same command again",
     "readonly": "its file or folder cannot be written; change its permissions",
-    "unable to open": "its folder must exist, and be yours to read and write",
+    "unable to open": "its folder must exist, and be yours to read and write; "
+    "a file that was moved away is to be brought back",
     "full": "the disk is full; free some space and run the same command again",
     "disk i/o error": "the disk failed or is full, or the file was cut short: bring a copy back",
     "malformed": "the file is broken; move it away, or bring a copy back",
