@@ -111,13 +111,13 @@ def tiny_clone(folder: Path) -> Path:
 
 
 def _tiny_study(study: Any) -> dict[str, Any]:
-    """Two trials of tiny stages; an axis keeps its range."""
-    written = json.dumps(study)
-    tiny = {key: value for key, value in TINY.items() if f'"{key}"' not in written}
-    tiny = {k: v for k, v in tiny.items() if k.split(".")[0] not in ("base", "toy", "report")}
+    """Two trials of tiny stages; axes keep their ranges, sizes what they fix."""
+    common = {key: value for key, value in study.items() if key != "sizes"}
     few = {"trials": 2, "hours": 1.0, "confirm": 1, "confirm_draws": 2}
-    sizes = {
-        name: {**size, "fixed": {**size.get("fixed", {}), **tiny}, "budget": few}
-        for name, size in study["sizes"].items()
-    }
+    tiny = {k: v for k, v in TINY.items() if k.split(".")[0] not in ("base", "toy", "report")}
+    sizes = {}
+    for name, size in study["sizes"].items():
+        written = json.dumps([common, size])
+        added = {key: value for key, value in tiny.items() if f'"{key}"' not in written}
+        sizes[name] = {**size, "fixed": {**size.get("fixed", {}), **added}, "budget": few}
     return {**study, "sizes": sizes}
