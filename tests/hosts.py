@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock
 
@@ -78,8 +79,8 @@ def _out(main: Path) -> Path:
 
 
 @contextmanager
-def s3_server(bucket: str) -> Iterator[dict[str, str]]:
-    """Serves S3 on loopback; yields the settings of a remote in a new bucket."""
+def s3_server() -> Iterator[tuple[str, dict[str, str]]]:
+    """Serves S3 on loopback; yields address and settings of a remote in a new bucket."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -88,8 +89,9 @@ def s3_server(bucket: str) -> Iterator[dict[str, str]]:
         host, port = server.get_host_and_port()
         keys = {"access_key_id": "hosts", "secret_access_key": "cANary8"}
         settings = {"endpointurl": f"http://{host}:{port}", "region": "us-east-1", **keys}
+        bucket = f"results-{uuid4()}"  # all servers of a process have their buckets in common
         _make_bucket(settings, bucket)
-        yield settings
+        yield f"s3://{bucket}/ncsn", settings
     finally:
         server.stop()
 

@@ -31,8 +31,8 @@ def project(project, request):
         return
     for package in ("moto", "s3fs"):
         pytest.importorskip(package, reason="needs the extra s3 and moto")
-    with hosts.s3_server("results") as settings:
-        hosts.use_remote(project, "s3://results/ncsn", **settings)
+    with hosts.s3_server() as (url, settings):
+        hosts.use_remote(project, url, **settings)
         yield project
 
 
@@ -98,7 +98,8 @@ def test_two_hosts_at_once_train_each_network_once(project, other, start, runs, 
         assert process.returncode == 0 and not errors, errors
     ran = runs()
     assert ran.count("prepare") == 1 and ran.count("train") == 2  # distinct keys
-    assert ran.count("sample") == ran.count("evaluate") == 2  # the small samples are the same
+    assert ran.count("sample") == 4
+    assert ran.count("evaluate") == 2  # the samples of both networks are the same here
     trained = [how["train"] for main in (project, other) for how in hosts.hows(main)]
     assert trained.count("ran") == 2
 
@@ -241,7 +242,7 @@ def test_with_an_unknown_dvc_networks_are_shared_by_its_command_line(
     second = hosts.pipeline(other).opened(0)
     assert _how(second(FEW, None)) == ["cached", "cached", "cached", "ran"]
     assert runs() == ["evaluate"]  # its metrics are in no cache
-    with pytest.raises(UserError, match=r"with DVC >=3\.67,<3\.68 alone|with DVC .* alone"):
+    with pytest.raises(UserError, match=r"with DVC .*3\.67.* alone"):
         push_results(project, [FEW])
 
 

@@ -92,6 +92,8 @@ class Remote:
 def push_records(repo: Any, stores: Stores, records: Iterable[tuple[str, str]]) -> int:
     """Sends results to a remote; objects first, so that no record names what is absent.
 
+    A record that is there may lack its objects, since `dvc push --run-cache` sends none.
+
     Args:
         repo: DVC's.
         stores: of the remote.
@@ -108,7 +110,7 @@ def push_records(repo: Any, stores: Stores, records: Iterable[tuple[str, str]]) 
     listed = folders if len(folders) == 1 else [there.fs.join(there.path, _RUNS)]
     present = {path for folder in listed for path in there.fs.find(folder)}
     lacking = [pair for pair in pairs if _path(there, *pair) not in present]
-    for found in repo.stage_cache.get_used_objs(lacking).values():
+    for found in repo.stage_cache.get_used_objs(pairs).values():
         if failed := repo.cloud.push(found, odb=stores.objects).failed:
             raise OSError(f"{len(failed)} of {len(found)} files were not taken")
     for pair in lacking:

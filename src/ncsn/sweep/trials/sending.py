@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ def push_results(main: Path, rows: Iterable[Mapping[str, Any]]) -> Sent:
         raise UserError(f"{main}: DVC has no default remote to send results to; {make}")
     from dvc.repo import Repo
 
-    with dvc_faults(main), closing(Repo(str(main))) as repo:
+    with chdir(main), dvc_faults(main), closing(Repo(str(main))) as repo:
         runs = Path(repo.stage_cache.cache_dir)
         records = [path for path in sorted(runs.glob("*/*/*")) if len(path.name) == _DIGITS]
         chosen = [(path.parent.name, path.name) for path in _of_rows(records, [*rows])]
@@ -55,15 +55,36 @@ def push_results(main: Path, rows: Iterable[Mapping[str, Any]]) -> Sent:
     return Sent(len(chosen), sent, remote.name)
 
 
-def _of_rows(records: Iterable[Path], rows: list[Mapping[str, Any]]) -> list[Path]:
-    """The records whose declared params are those of a row, as far as the rows name them."""
-    if not rows:
-        return []
-    named = set.intersection(*(set(row) for row in rows)) - set(_SEEDS)
+def _of_rows(paths: Iterable[Path], rows: list[Mapping[str, Any]]) -> list[Path]:
+    """Records whose params are those of a row, and that were made of what such records made."""
+    records = {path: read_yaml(path) for path in paths} if rows else {}
+    made = set[str]().union(*({path for path, _ in _files(r, "outs")} for r in records.values()))
+    chosen = _with_params_of(records, rows)
+    while True:
+        there = set[tuple[str, str]]().union(*(_files(records[p], "outs") for p in chosen))
+        kept = [
+            path
+            for path in chosen
+            if all(dep in there or dep[0] not in made for dep in _files(records[path], "deps"))
+        ]
+        if len(kept) == len(chosen):
+            return kept
+        chosen = kept
+
+
+def _files(record: Mapping[str, Any], kind: str) -> set[tuple[str, str]]:
+    return {(file["path"], file["md5"]) for file in record.get(kind, [])}
+
+
+def _with_params_of(
+    records: Mapping[Path, Mapping[str, Any]], rows: list[Mapping[str, Any]]
+) -> list[Path]:
+    """Those whose declared params are a row's, as far as the rows name them."""
+    named = set.intersection(*(set(row) for row in rows)) - set(_SEEDS) if rows else set()
     wanted: dict[tuple[str, ...], set[str]] = {}
     chosen = []
-    for path in records:
-        params = flattened(read_yaml(path).get("params", {}).get(str(PARAMS_FILE), {}))
+    for path, record in records.items():
+        params = flattened(record.get("params", {}).get(str(PARAMS_FILE), {}))
         keys = tuple(sorted(named & set(params)))
         if keys not in wanted:
             wanted[keys] = {_values(row, keys) for row in rows}
