@@ -28,11 +28,11 @@ def lock(folder: Path, name: str) -> FileLock:
     return FileLock(folder / f"{name}.lock")
 
 
-def pipeline(main: Path, share: bool = True) -> ProjectPipeline:
+def pipeline(main: Path, *, share: bool = True) -> ProjectPipeline:
     """The project on one host; the folder of the locks lies beside it."""
     locks = main.parent / "locks"
     locks.mkdir(exist_ok=True)
-    return ProjectPipeline(main, False, partial(lock, locks), share)
+    return ProjectPipeline(main, False, partial(lock, locks), main if share else None)
 
 
 def second_host(main: Path, name: str = "other") -> Path:

@@ -97,7 +97,7 @@ def project_pipeline(main: Path, store: Store, *, allow_dirty: bool) -> ProjectP
     """
     if not is_postgres(storage_url(store.params)):
         return ProjectPipeline(main, allow_dirty)
-    return ProjectPipeline(main, allow_dirty, store.coordinator().lock, share=True)
+    return ProjectPipeline(main, allow_dirty, store.coordinator().lock, share=store.root)
 
 
 def worker_command(args: Namespace) -> list[str]:

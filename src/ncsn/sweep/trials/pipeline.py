@@ -41,13 +41,14 @@ class ProjectPipeline:
         allow_dirty: trials run its working tree, not HEAD.
         locks: gives the lock of all hosts under which a result is computed, by its name; None
             locks among the workers of this machine alone.
-        share: results are taken from DVC's default remote and sent to it.
+        share: the project whose default remote in DVC has results of other hosts and gets those
+            of this one; None keeps them here.
     """
 
     main: Path
     allow_dirty: bool
     locks: Locks | None = field(default=None, repr=False)
-    share: bool = False
+    share: Path | None = None
 
     def opened(self, worker: int) -> Reproduce:
         """Opens a worker's workspace; only here DVC is imported."""

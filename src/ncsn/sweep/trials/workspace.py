@@ -91,7 +91,12 @@ def checked_source(main: Path, *, allow_dirty: bool, set_by_trials: Collection[s
 
 
 def open_workspace(
-    main: Path, worker: int, *, allow_dirty: bool, locks: Locks | None = None, share: bool = False
+    main: Path,
+    worker: int,
+    *,
+    allow_dirty: bool,
+    locks: Locks | None = None,
+    share: Path | None = None,
 ) -> Workspace:
     """Makes a worker's workspace, or brings an old one to the source of the main tree.
 
@@ -101,7 +106,7 @@ def open_workspace(
         allow_dirty: take the files of the working tree (tracked ones, and untracked ones among
             the sources, without deleted ones) instead of those of HEAD.
         locks: gives the lock of all hosts on a result, by its name, taken after this machine's.
-        share: results are taken from DVC's default remote, if there is one, and sent to it.
+        share: the project whose default remote, if it has one, takes and gives results.
 
     Raises:
         UserError: no commit, params.yaml is broken, or a folder of the workspace's name is there
@@ -126,7 +131,7 @@ def open_workspace(
     git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
     shared = _shared_work(main, sweep)
-    remote = default_remote(main) if share else None
+    remote = default_remote(share) if share else None
     share_cache(main, place, remote)
     params, lock = read_yaml(place / PARAMS_FILE), partial(_lock, shared / "locks", locks)
     return Workspace(place, root, main, params, shared, lock, remote, claim)
@@ -154,7 +159,7 @@ def discard(workspace: Workspace) -> None:
 
 def _shared_work(main: Path, sweep: Path) -> Path:
     """The folder of unfinished work: the user's, which several hosts may share, or our own."""
-    shared = main / (os.environ.get(SHARED_WORK) or sweep / "shared")
+    shared = Path(os.environ.get(SHARED_WORK) or sweep / "shared").absolute()
     shared.mkdir(parents=True, exist_ok=True)
     return shared
 
