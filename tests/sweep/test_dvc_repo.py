@@ -47,6 +47,9 @@ def test_a_dvc_whose_function_is_gone_or_takes_something_else_is_not_known(monke
     assert not dvc_repo.is_known(version("dvc"))
     monkeypatch.delattr("dvc.stage.run._run")
     assert not dvc_repo.is_known(version("dvc"))
+    monkeypatch.undo()
+    monkeypatch.delattr("dvc.stage.cache._get_stage_hash")
+    assert not dvc_repo.is_known(version("dvc"))
 
 
 def test_commands_of_stages_are_run_here_and_dvcs_own_function_comes_back(workspace, monkeypatch):

@@ -1,5 +1,6 @@
 """Hosts that share results over a DVC remote: each is computed once, by whichever comes first."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import hosts
 import pytest
+from dvc.repo import Repo
 
 from ncsn.base.errors import UserError
 from ncsn.sweep.trials import dvc_repo, remote
+from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.sending import push_results
 
 FEW = {"train.num_steps": 5, "sampler.epsilon": 1e-4}
@@ -74,6 +77,16 @@ def test_a_result_of_another_host_is_fetched_with_its_objects(project, other, ru
     later = second(OTHER, None)  # and the other way
     back = hosts.pipeline(project).opened(0)(OTHER, None)
     assert _ran(runs) == ["sample", "evaluate"] and back.metrics == later.metrics
+
+
+@pytest.mark.parametrize("project", ["folder"], indirect=True)
+def test_the_key_is_that_under_which_dvc_keeps_a_record(project):
+    workspace = hosts.pipeline(project)._workspace(0)
+    reproduce_configuration(workspace, FEW)
+    with contextlib.chdir(workspace.root), contextlib.closing(Repo(".")) as repo:
+        keys = {remote._stage_key(stage) for stage in repo.index.stages}
+        folders = Path(repo.stage_cache.cache_dir).glob("*/*")
+        assert keys == {folder.name for folder in folders} and len(keys) == len(STAGES)
 
 
 def test_what_was_looked_for_in_vain_is_found_when_it_has_come(project, other, runs):

@@ -2,7 +2,7 @@
 
 DVC waits for the command of a stage, and has no interface by which it could be watched or stopped.
 So DVC runs in this process, and ONE private function of it is replaced: `dvc.stage.run._run`. That
-is known to work with the versions KNOWN. Of any other one the command line alone is used: each
+is known to work with the versions KNOWN; what `remote` takes of DVC is pinned with it. Of any other one the command line alone is used: each
 stage is a `dvc repro` in a process of its own, which takes seconds longer.
 """
 
@@ -28,13 +28,13 @@ from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
 from ncsn.sweep.trials.command import Ended, failure
 from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, StageFailed
-from ncsn.sweep.trials.remote import Remote, restored
+from ncsn.sweep.trials.remote import STAGE_HASH, Remote, restored
 
 KNOWN = SpecifierSet(">=3.67,<3.68")
 RunCommand = Callable[[str, list[str], Mapping[str, str]], Ended]
 Lock = AbstractContextManager[Any]
 ReproduceStage = Callable[[str, Lock | None], str]
-_RUN, _PARAMETERS = "_run", ["executable", "cmd", "kwargs"]
+_MODULE, _RUN, _PARAMETERS = "dvc.stage.run", "_run", ["executable", "cmd", "kwargs"]
 _EXITED = re.compile(r"^ERROR: failed to reproduce .*exited with (-?\d+)", re.MULTILINE)
 logging.getLogger("dvc").setLevel(logging.CRITICAL)  # every failure is raised as well
 
@@ -79,8 +79,11 @@ def is_known(dvc: str) -> bool:
     """Whether commands of this version of DVC, which is the installed one, can be taken over."""
     if dvc not in KNOWN:
         return False
-    replaced = getattr(importlib.import_module("dvc.stage.run"), _RUN, None)
-    return callable(replaced) and [*inspect.signature(replaced).parameters] == _PARAMETERS
+    return all(
+        callable(function := getattr(importlib.import_module(module), name, None))
+        and [*inspect.signature(function).parameters] == parameters
+        for module, name, parameters in ((_MODULE, _RUN, _PARAMETERS), STAGE_HASH)
+    )
 
 
 def save_experiment(root: Path, name: str, stages: Sequence[str]) -> None:
@@ -141,7 +144,7 @@ def _in_process(
 
 @contextlib.contextmanager
 def _commands_run_by(function: Callable[..., None]) -> Iterator[None]:
-    module = importlib.import_module("dvc.stage.run")
+    module = importlib.import_module(_MODULE)
     original = getattr(module, _RUN)
     setattr(module, _RUN, function)
     try:

@@ -16,6 +16,7 @@ from ncsn.base.addresses import masked
 from ncsn.base.progress import notice
 
 _PAUSE_SEC = 300.0  # without the remote after it failed, since one that is down takes its time
+STAGE_HASH = ("dvc.stage.cache", "_get_stage_hash", ["stage"])  # with its parameters
 _RUNS = "runs"  # folder of the records, in a cache and in a remote
 
 
