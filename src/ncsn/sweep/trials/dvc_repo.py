@@ -2,8 +2,9 @@
 
 DVC waits for the command of a stage, and has no interface by which it could be watched or stopped.
 So DVC runs in this process, and ONE private function of it is replaced: `dvc.stage.run._run`. That
-is known to work with the versions KNOWN; what `remote` takes of DVC is pinned with it. Of any other one the command line alone is used: each
-stage is a `dvc repro` in a process of its own, which takes seconds longer.
+is known to work with the versions KNOWN, with which goes what `remote` takes of DVC. Of any other
+one the command line alone is used: each stage is a `dvc repro` in a process of its own, which
+takes seconds longer.
 """
 
 import contextlib
