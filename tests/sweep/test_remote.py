@@ -140,6 +140,21 @@ def test_a_killed_hosts_training_is_taken_over(
     assert hosts.hows(other)[0]["train"] == "ran"
 
 
+@pytest.mark.parametrize("project", ["folder"], indirect=True)
+def test_a_file_system_in_common_needs_no_remote(project, start, runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("TEST_STEP_SEC", "0.1")
+    monkeypatch.setenv("NCSN_WORK", str(tmp_path / "work"))
+    (project / ".dvc" / "config.local").write_text(f"[cache]\ndir = {tmp_path / 'cache'}\n")
+    other = hosts.second_host(project)
+    processes = [start(main, [FEW, OTHER]) for main in (project, other)]
+    for process in processes:
+        _, errors = process.communicate(timeout=250)
+        assert process.returncode == 0 and not errors, errors
+    ran = runs()
+    assert [ran.count(stage) for stage in STAGES] == [1, 1, 2, 2]
+    assert not (tmp_path / "store").exists()
+
+
 def _wait_for(condition):
     deadline = time.monotonic() + 120
     while not condition():
