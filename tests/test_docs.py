@@ -22,7 +22,7 @@ TOPS = {"src", "tests", "docs", "pipeline", "studies", "reports", "benchmarks", 
 MADE = {"artifacts", ".work", ".work/sweep", ".dvc/cache", "raw", "reports/plots", "reports/toy"}
 MADE |= {"reports/compare"}
 SUBCOMMANDS = {"list", "import", "run", "open", "worker", "status", "report", "apply", "confirm"}
-SUBCOMMANDS |= {"save", "sync"}
+SUBCOMMANDS |= {"save", "sync", "push"}
 NEW_FILE = re.compile(r"^`\S+`, a new file:$", re.M)
 PRIVATE = re.compile("|".join(["seed " + "notes", r"\.\./" + "shared", "work" + "place"]))
 

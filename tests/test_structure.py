@@ -44,7 +44,9 @@ PLACES = {
     "optuna": ("sweep/search/",),
     "ray": ("sweep/launch/on_ray.py",),
     "submitit": ("sweep/launch/slurm/",),
-    "dvc": ("sweep/trials/dvc_repo.py",),
+    "dvc": tuple(
+        f"sweep/trials/{name}.py" for name in ("dvc_repo", "dvc_settings", "remote", "sending")
+    ),
     "dvc_data": (),
     "scmrepo": (),
     "torch_fidelity": ("evaluate/torch_fidelity.py",),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ncsn.base.errors import Diverged
-from ncsn.sweep.trials import dvc_repo
+from ncsn.sweep.trials import dvc_repo, dvc_settings
 from ncsn.sweep.trials.configuration import reproduce_configuration
 from ncsn.sweep.trials.outcome import StageFailed
 from ncsn.sweep.trials.workspace import open_workspace
@@ -46,6 +46,9 @@ def test_a_dvc_whose_function_is_gone_or_takes_something_else_is_not_known(monke
     monkeypatch.setattr("dvc.stage.run._run", lambda cmd, **kwargs: None)
     assert not dvc_repo.is_known(version("dvc"))
     monkeypatch.delattr("dvc.stage.run._run")
+    assert not dvc_repo.is_known(version("dvc"))
+    monkeypatch.undo()
+    monkeypatch.delattr("dvc.stage.cache._get_stage_hash")
     assert not dvc_repo.is_known(version("dvc"))
 
 
@@ -95,8 +98,8 @@ def test_the_cache_is_where_the_project_has_it_with_every_dvc(project, git):
     (project / ".dvc" / "config.local").write_text(
         "[cache]\n    dir = ../../far\n    shared = group\n    type = copy\n"
     )
-    folder, settings = dvc_repo._cache_of(project)
+    folder, settings = dvc_settings._cache_of(project)
     assert folder.resolve() == project.parent / "far"
     assert settings == {"type": "copy", "shared": "group"}
     with _unknown_dvc():
-        assert dvc_repo._cache_of(project) == (folder, settings)
+        assert dvc_settings._cache_of(project) == (folder, settings)

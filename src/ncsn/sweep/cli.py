@@ -16,7 +16,6 @@ from ncsn.sweep.results.chosen import best_of, numbered
 from ncsn.sweep.results.exported import refuse_partial
 from ncsn.sweep.results.status import counts, status_lines
 from ncsn.sweep.search.address import storage_faults, storage_url
-from ncsn.sweep.search.coordinator import open_coordinator
 from ncsn.sweep.search.database import Storage, open_storage
 from ncsn.sweep.search.membership import noted_limits
 from ncsn.sweep.search.read import read_study
@@ -68,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     fresh = "fresh trainings of each; default budget.confirm_trainings; 1 keeps the network"
     confirm.add_argument("--trainings", type=types.trainings, metavar="K", help=fresh)
     confirm.add_argument("--allow-dirty", action="store_true", help="run the working tree")
+    _subparser(commands, "push", _running("push"), "send results to DVC's default remote")
     report = _subparser(commands, "report", _report, "write reports/sweeps/<study>/")
     report.add_argument("--force", action="store_true", help="also over one of more trials")
     bring = _subparser(commands, "import", _import, "bring exported studies into the database")
@@ -192,16 +192,18 @@ def _save(args: Namespace) -> None:
 
 def _confirm(args: Namespace) -> None:
     """Draws the best trials again with fresh seeds; prints mean and spread, and notes them."""
+    from ncsn.sweep.running import project_pipeline
     from ncsn.sweep.search.confirm import confirm_best
     from ncsn.sweep.search.driver import confirm_lock
-    from ncsn.sweep.trials.pipeline import ProjectPipeline
+    from ncsn.sweep.search.worker import Store
     from ncsn.sweep.trials.workspace import checked_source
 
     plan, root, storage = _plan(args), ROOT.resolve(), _storage()
     checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
     refuse_partial(best_of(read_study(storage, plan.name), args.top), plan.name)
-    pipeline = ProjectPipeline(root, args.allow_dirty)
-    with open_coordinator(storage_url(_params().sweep), root).lock(confirm_lock(plan.name)):
+    store = Store(_params().sweep, root)
+    pipeline = project_pipeline(root, store, allow_dirty=args.allow_dirty)
+    with store.coordinator().lock(confirm_lock(plan.name)):
         confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
     data = read_study(storage, plan.name)
     print("\n".join(status_lines(data, plan.budget.trials)))

@@ -1,4 +1,4 @@
-"""The subcommands `run`, `open` and `worker` of pipeline/sweep.py.
+"""The subcommands `run`, `open`, `worker` and `push` of pipeline/sweep.py.
 
 `run` opens a study, launches workers and says what came of it; `open` and `worker` are its parts,
 for workers that something else starts.
@@ -16,16 +16,18 @@ from ncsn.base.addresses import STORAGE
 from ncsn.base.progress import notice
 from ncsn.config.params import load_params
 from ncsn.sweep.launch.launcher import Room, open_launcher
-from ncsn.sweep.search.address import storage_url
+from ncsn.sweep.search.address import is_postgres, storage_url
 from ncsn.sweep.search.driver import run_study
 from ncsn.sweep.search.membership import Limits, noted_limits
 from ncsn.sweep.search.opening import noted_plan, noted_study, open_study, refuse_other_commit
+from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.tracked import TrackedStudy
 from ncsn.sweep.search.worker import Store, Sweep, work
 from ncsn.sweep.studies.plan import Plan, load_plan
 from ncsn.sweep.trials.checkout import checked_out
 from ncsn.sweep.trials.git import head
 from ncsn.sweep.trials.pipeline import ProjectPipeline
+from ncsn.sweep.trials.sending import push_results
 from ncsn.sweep.trials.workspace import checked_source
 
 SCRIPT = "pipeline/sweep.py"
@@ -71,12 +73,31 @@ def worker(args: Namespace, root: Path) -> None:
     work(
         Sweep(
             plan=plan,
-            pipeline=ProjectPipeline(main, args.allow_dirty),
+            pipeline=project_pipeline(main, store, allow_dirty=args.allow_dirty),
             store=store,
             limits=_limits(args, plan),
             track=None if args.no_tracking else params.track,
         )
     )
+
+
+def push(args: Namespace, root: Path) -> None:
+    """Sends the results of a study's trials to DVC's default remote."""
+    store = Store(load_params("sweep", path=root / "params.yaml").sweep, root)
+    plan = load_plan(args.study, args.size, args.model)
+    trials = read_study(store.opened(), plan.name).trials
+    sent = push_results(root, [trial.values for trial in trials if trial.values])
+    print(f"'{sent.remote}' has {sent.found} results of {plan.name}, {sent.sent} of them new")
+
+
+def project_pipeline(main: Path, store: Store, *, allow_dirty: bool) -> ProjectPipeline:
+    """Returns that of a project; hosts that share a database share results, too.
+
+    SQLite serves one host, whose workers have a cache in common, so that nothing is sent.
+    """
+    if not is_postgres(storage_url(store.params)):
+        return ProjectPipeline(main, allow_dirty)
+    return ProjectPipeline(main, allow_dirty, store.coordinator().lock, share=store.root)
 
 
 def worker_command(args: Namespace) -> list[str]:
@@ -92,10 +113,11 @@ def _opened(args: Namespace, root: Path) -> tuple[Sweep, dict[str, Any]]:
     params = load_params("paths", "sweep", "track", path=root / "params.yaml")
     plan = load_plan(args.study, args.size, args.model, settings=dict(args.set))
     checked_source(root, allow_dirty=args.allow_dirty, set_by_trials=plan.keys())
+    store = Store(params.sweep, root)
     sweep = Sweep(
         plan=plan,
-        pipeline=ProjectPipeline(root, args.allow_dirty),
-        store=Store(params.sweep, root),
+        pipeline=project_pipeline(root, store, allow_dirty=args.allow_dirty),
+        store=store,
         limits=_limits(args, plan),
         track=None if args.no_tracking else params.track,
     )

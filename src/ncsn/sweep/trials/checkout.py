@@ -10,7 +10,7 @@ from ncsn.base.files import whole_folder
 from ncsn.base.git import git
 from ncsn.base.marked import refuse_foreign
 from ncsn.config.params import PARAMS_FILE, load_params
-from ncsn.sweep.trials.dvc_repo import share_cache
+from ncsn.sweep.trials.dvc_settings import share_cache
 from ncsn.sweep.trials.git import place_in_git
 
 

@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from ncsn.base.files import whole_file
 from ncsn.base.outside import PROJECT
 from ncsn.base.records import LOG, SampleRecord, read_metrics, read_record
@@ -81,10 +79,10 @@ def prepared_data(workspace: Workspace, values: Mapping[str, Any]) -> Path:
 
 
 class _Reproduction:
-    """The stages of one configuration, each brought up to date under the lock of its key.
+    """The stages of one configuration, each computed under the lock of its key.
 
-    Whoever finds a key locked waits, and then finds the result in DVC's run-cache. The kernel
-    frees the lock of a process that was killed.
+    Whoever finds a key locked waits, and then finds the result in DVC's run-cache, or in the
+    remote. The lock of a process that was killed is free.
     """
 
     def __init__(
@@ -100,15 +98,14 @@ class _Reproduction:
         """Brings `target` and all that it needs up to date; yields how each stage went."""
         root = self._workspace.root
         table = stage_table(root)
-        with dvc_repo.opened(root, self._run) as reproduce:
+        with dvc_repo.opened(root, self._run, self._workspace.remote) as reproduce:
             for stage in needed_stages(target, root):
                 begin = time.perf_counter()
-                if table[stage].get("always_changed"):  # its result is in no run-cache
-                    status = reproduce(stage)
-                else:
+                lock = None
+                if not table[stage].get("always_changed"):  # its result is in no run-cache
                     self.keys[stage] = stage_key(stage, root, recorded=True)
-                    with FileLock(self._workspace.locks / f"{self.keys[stage]}.lock"):
-                        status = reproduce(stage)
+                    lock = self._workspace.lock(f"result-{self.keys[stage]}")
+                status = reproduce(stage, lock)
                 yield StageOutcome(stage, status, time.perf_counter() - begin)
                 if stage == TRAIN:
                     self._rows.read(self.log)

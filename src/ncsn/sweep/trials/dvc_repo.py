@@ -2,8 +2,9 @@
 
 DVC waits for the command of a stage, and has no interface by which it could be watched or stopped.
 So DVC runs in this process, and ONE private function of it is replaced: `dvc.stage.run._run`. That
-is known to work with the versions KNOWN. Of any other one the command line alone is used: each
-stage is a `dvc repro` in a process of its own, which takes seconds longer.
+is known to work with the versions KNOWN, with which goes what `remote` takes of DVC. Of any other
+one the command line alone is used: each stage is a `dvc repro` in a process of its own, which
+takes seconds longer.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -27,67 +29,62 @@ from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
 from ncsn.sweep.trials.command import Ended, failure
 from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, StageFailed
+from ncsn.sweep.trials.remote import STAGE_HASH, Remote, restored
 
 KNOWN = SpecifierSet(">=3.67,<3.68")
 RunCommand = Callable[[str, list[str], Mapping[str, str]], Ended]
-ReproduceStage = Callable[[str], str]
-_RUN, _PARAMETERS = "_run", ["executable", "cmd", "kwargs"]
+Lock = AbstractContextManager[Any]
+ReproduceStage = Callable[[str, Lock | None], str]
+_MODULE, _RUN, _PARAMETERS = "dvc.stage.run", "_run", ["executable", "cmd", "kwargs"]
 _EXITED = re.compile(r"^ERROR: failed to reproduce .*exited with (-?\d+)", re.MULTILINE)
 logging.getLogger("dvc").setLevel(logging.CRITICAL)  # every failure is raised as well
 
 
 @contextlib.contextmanager
-def opened(root: Path, run: RunCommand) -> Iterator[ReproduceStage]:
+def opened(root: Path, run: RunCommand, remote: Remote | None = None) -> Iterator[ReproduceStage]:
     """Opens a workspace; no other process may use it.
 
     Args:
         root: the workspace.
         run: runs a command in the workspace: name of the stage, program with arguments,
             environment. What it raises ends the stage and is raised as it is.
+        remote: is looked into before a command runs, and gets its result.
 
     Yields:
         A function that brings the outs of a stage up to date, those of all stages before it being
-        there, and returns "ran", "cached" or "unchanged". It raises StageFailed or Diverged.
+        there, and returns "ran", "cached" or "unchanged". It takes the stage's name, and the lock
+        under which a command may run: where another process had it meanwhile, its result is
+        taken. Without a lock the command runs in any case. It raises StageFailed or Diverged.
 
     Raises:
         UserError: DVC cannot read the workspace.
     """
-    if not is_known(version("dvc")):
+    if not is_installed_known():
         _say_slow(version("dvc"))
-        yield partial(_by_command, run)
+        yield partial(_by_command, root, run, remote)
         return
     from dvc.repo import Repo, lock_repo
 
-    with _faults(root), contextlib.closing(Repo(str(root))) as repo, lock_repo(repo):
+    config = remote.config() if remote else None
+    with dvc_faults(root), closing(Repo(str(root), config=config)) as repo, lock_repo(repo):
         stages = {stage.name: stage for stage in repo.index.stages}
-        yield lambda name: _in_process(root, stages[name], run)
+        yield lambda name, lock: _in_process(root, stages[name], run, lock, remote)
+
+
+def is_installed_known() -> bool:
+    """Whether commands of the installed DVC can be taken over."""
+    return is_known(version("dvc"))
 
 
 def is_known(dvc: str) -> bool:
     """Whether commands of this version of DVC, which is the installed one, can be taken over."""
     if dvc not in KNOWN:
         return False
-    replaced = getattr(importlib.import_module("dvc.stage.run"), _RUN, None)
-    return callable(replaced) and [*inspect.signature(replaced).parameters] == _PARAMETERS
-
-
-def share_cache(main: Path, root: Path) -> None:
-    """Lets a workspace use the cache of the project at `main`.
-
-    By a link and by .dvc/config.local, which git ignores: DVC's own writer of that file knows
-    no letters beyond ASCII, and a link's name is as it was chosen wherever the project lies.
-    """
-    folder, settings = _cache_of(main)
-    link = root / ".dvc" / "tmp" / "main_cache"
-    for parent in (folder, link.parent):
-        parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder)
-    set_there = [f"{name} = {value}" for name, value in settings.items() if value]
-    lines = ["[cache]", "dir = tmp/main_cache", *set_there]
-    (root / ".dvc" / "config.local").write_text("\n".join(lines) + "\n")
-    # Names processes that hold paths; one that was killed stays in it, and its number comes back.
-    (root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+    return all(
+        callable(function := getattr(importlib.import_module(module), name, None))
+        and [*inspect.signature(function).parameters] == parameters
+        for module, name, parameters in ((_MODULE, _RUN, _PARAMETERS), STAGE_HASH)
+    )
 
 
 def save_experiment(root: Path, name: str, stages: Sequence[str]) -> None:
@@ -97,28 +94,17 @@ def save_experiment(root: Path, name: str, stages: Sequence[str]) -> None:
         UserError: DVC refuses it; where that is for a submodule, git's index is left broken.
     """
     try:
-        _dvc(root, "exp", "save", "--force", "--name", name, *stages)
+        dvc_command(root, "exp", "save", "--force", "--name", name, *stages)
     except UserError as error:
         raise UserError(f"DVC cannot save an experiment here: {error}") from None
 
 
-def _cache_of(main: Path) -> tuple[Path, dict[str, str]]:
-    """The folder of a project's cache, and how files are linked from it and shared."""
-    names = ("type", "shared")
-    if not is_known(version("dvc")):
-        lines = _dvc(main, "config", "--list").splitlines()
-        listed = dict(line.split("=", 1) for line in lines if "=" in line)
-        folder = Path(_dvc(main, "cache", "dir").removesuffix("\n"))
-        return folder, {name: listed.get(f"cache.{name}", "") for name in names}
-    from dvc.repo import Repo
+def dvc_command(root: Path, *arguments: str) -> str:
+    """Runs DVC's command line and returns what it printed.
 
-    with _faults(main), contextlib.closing(Repo(str(main))) as repo:
-        config, folder = repo.config["cache"], Path(repo.cache.local_cache_dir).absolute()
-    values = {name: config.get(name) or "" for name in names}
-    return folder, {k: v if isinstance(v, str) else ",".join(v) for k, v in values.items()}
-
-
-def _dvc(root: Path, *arguments: str) -> str:
+    Raises:
+        UserError: it ended with an error.
+    """
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
     if done.returncode:
@@ -127,28 +113,39 @@ def _dvc(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _in_process(root: Path, stage: Any, run: RunCommand) -> str:
-    """DVC looks for dvc.yaml in the current folder; a command finds that of the caller again."""
-    ran, here = False, Path.cwd()
+def _in_process(
+    root: Path, stage: Any, run: RunCommand, lock: Lock | None, remote: Remote | None
+) -> str:
+    """DVC looks for dvc.yaml in the current folder; a command finds that of the caller again.
+
+    DVC runs a command where its run-cache has no result, so that only then the lock is needed.
+    """
+    ran, here, held = False, Path.cwd(), ExitStack()
 
     def run_here(executable: str | None, cmd: str, **kwargs: Any) -> None:
         nonlocal ran
+        if lock is not None:
+            held.enter_context(lock)
+            if restored(stage) or (remote and remote.fetched(stage)):
+                return
         ran = True
         with contextlib.chdir(here):
             ended = run(stage.name, ["/bin/sh", "-c", cmd], kwargs["env"])
         if ended.status:
             raise failure(stage.name, ended)
 
-    with contextlib.chdir(root), _faults(root, stage.name), _commands_run_by(run_here):
+    with held, contextlib.chdir(root), dvc_faults(root, stage.name), _commands_run_by(run_here):
         changed = stage.reproduce()
         if changed:
             stage.dump(update_pipeline=False)
+        if ran and lock is not None and remote:
+            remote.push(stage)
     return RAN if ran else CACHED if changed else UNCHANGED
 
 
 @contextlib.contextmanager
 def _commands_run_by(function: Callable[..., None]) -> Iterator[None]:
-    module = importlib.import_module("dvc.stage.run")
+    module = importlib.import_module(_MODULE)
     original = getattr(module, _RUN)
     setattr(module, _RUN, function)
     try:
@@ -157,9 +154,28 @@ def _commands_run_by(function: Callable[..., None]) -> Iterator[None]:
         setattr(module, _RUN, original)
 
 
-def _by_command(run: RunCommand, stage: str) -> str:
-    """The same by DVC's command line, which says in words how the stage went."""
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+def _by_command(
+    root: Path, run: RunCommand, remote: Remote | None, stage: str, lock: Lock | None
+) -> str:
+    """The same by DVC's command line, which says in words how the stage went.
+
+    All records of the remote are looked through, and what is not cached, such as metrics, does
+    not come with them.
+    """
+    if lock is None:
+        return _by_repro(run, stage)
+    with lock:
+        if remote is None:
+            return _by_repro(run, stage)
+        remote.tried(lambda: dvc_command(root, "fetch", "--quiet", "--run-cache", stage))
+        status = _by_repro(run, stage, "--pull")
+        if status == RAN:
+            remote.tried(lambda: dvc_command(root, "push", "--quiet", "--run-cache", stage))
+    return status
+
+
+def _by_repro(run: RunCommand, stage: str, *options: str) -> str:
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *options, stage]
     ended = run(stage, command, os.environ)
     exited = _EXITED.search(ended.text)
     if exited:
@@ -179,7 +195,8 @@ def _say_slow(dvc: str) -> None:
 
 
 @contextlib.contextmanager
-def _faults(root: Path, stage: str = "") -> Iterator[None]:
+def dvc_faults(root: Path, stage: str = "") -> Iterator[None]:
+    """Raises DVC's own errors in the block as UserError, those of a stage as StageFailed."""
     try:
         yield
     except DvcException as error:

@@ -6,8 +6,10 @@ A project that is a folder of a larger repository has its workspaces in clones o
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,12 @@ from ncsn.base.git import git
 from ncsn.base.marked import MARK, refuse_foreign, remove_marked
 from ncsn.base.yaml_file import read_yaml
 from ncsn.config.params import PARAMS_FILE, load_params
+from ncsn.runtime.unfinished import SHARED_WORK
 from ncsn.sweep.trials.changes import changed_params
-from ncsn.sweep.trials.dvc_repo import share_cache
+from ncsn.sweep.trials.dvc_settings import default_remote, share_cache
 from ncsn.sweep.trials.git import head, place_in_git
+from ncsn.sweep.trials.pipeline import Locks
+from ncsn.sweep.trials.remote import Remote
 
 # What decides a result. Elsewhere untracked files decide nothing, and these do not count at all:
 SOURCES = ("src", "pipeline", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc")
@@ -42,6 +47,8 @@ class Workspace:
         main: the project's top folder.
         base: params.yaml of the source, without any trial's values.
         shared: folder of unfinished work that all workspaces share.
+        lock: gives the lock on a result that is being computed, by its name.
+        remote: what has results of other hosts and gets those of this one; None without any.
         claim: the lock that keeps other processes away.
     """
 
@@ -50,12 +57,9 @@ class Workspace:
     main: Path
     base: Mapping[str, Any]
     shared: Path
+    lock: Locks = field(repr=False, compare=False)
+    remote: Remote | None = field(default=None, repr=False, compare=False)
     claim: BaseFileLock | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def locks(self) -> Path:
-        """Folder of the locks on results that are being computed, which all workspaces share."""
-        return self.shared / "locks"
 
 
 def checked_source(main: Path, *, allow_dirty: bool, set_by_trials: Collection[str] = ()) -> None:
@@ -86,7 +90,14 @@ def checked_source(main: Path, *, allow_dirty: bool, set_by_trials: Collection[s
         )
 
 
-def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
+def open_workspace(
+    main: Path,
+    worker: int,
+    *,
+    allow_dirty: bool,
+    locks: Locks | None = None,
+    share: Path | None = None,
+) -> Workspace:
     """Makes a worker's workspace, or brings an old one to the source of the main tree.
 
     Args:
@@ -94,6 +105,8 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
         worker: number in the workspace's name; a larger one when another process has that.
         allow_dirty: take the files of the working tree (tracked ones, and untracked ones among
             the sources, without deleted ones) instead of those of HEAD.
+        locks: gives the lock of all hosts on a result, by its name, taken after this machine's.
+        share: the project whose default remote, if it has one, takes and gives results.
 
     Raises:
         UserError: no commit, params.yaml is broken, or a folder of the workspace's name is there
@@ -117,11 +130,11 @@ def open_workspace(main: Path, worker: int, *, allow_dirty: bool) -> Workspace:
     git(root, "read-tree", "--reset", "-u", tree)
     git(root, "clean", "--quiet", "-d", "--force", f"--exclude=/{MARK}")
     place = root / inside
-    share_cache(main, place)
-    params = read_yaml(place / PARAMS_FILE)
-    workspace = Workspace(place, root, main, params, sweep / "shared", claim)
-    workspace.locks.mkdir(parents=True, exist_ok=True)
-    return workspace
+    shared = _shared_work(main, sweep)
+    remote = default_remote(share) if share else None
+    share_cache(main, place, remote)
+    params, lock = read_yaml(place / PARAMS_FILE), partial(_lock, shared / "locks", locks)
+    return Workspace(place, root, main, params, shared, lock, remote, claim)
 
 
 def restore_params(workspace: Workspace) -> None:
@@ -142,6 +155,21 @@ def discard(workspace: Workspace) -> None:
     remove_marked(workspace.clone)
     if workspace.claim is not None:
         workspace.claim.release()
+
+
+def _shared_work(main: Path, sweep: Path) -> Path:
+    """The folder of unfinished work: the user's, which several hosts may share, or our own."""
+    shared = Path(os.environ.get(SHARED_WORK) or sweep / "shared").absolute()
+    shared.mkdir(parents=True, exist_ok=True)
+    return shared
+
+
+@contextmanager
+def _lock(folder: Path, locks: Locks | None, name: str) -> Iterator[None]:
+    """This machine's lock, which keeps others out of the unfinished work, then that of all."""
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / f"{name}.lock"), locks(name) if locks else nullcontext():
+        yield
 
 
 def _claimed(sweep: Path, first: int) -> tuple[Path, BaseFileLock]:
