@@ -38,7 +38,7 @@ def _clones(here: Path) -> list[Path]:
         shutil.rmtree(published)
     file = here / "studies" / "epsilon.yaml"
     study = json.loads(file.read_text())  # the tiny one is written so
-    budget = {"trials": 4, "hours": 1.0, "confirm": 0}
+    budget = {"trials": 3, "hours": 1.0, "confirm": 0}
     fixed = {key: value for key, value in TINY.items() if key.split(".")[0] not in FREE}
     sizes = {"digits": {"preset": "digits", "fixed": fixed, "budget": budget}}
     file.write_text(json.dumps({**study, "draws": 1, "trainings": 2, "sizes": sizes}))
