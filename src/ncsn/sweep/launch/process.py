@@ -1,4 +1,4 @@
-"""One worker as a process of the host that an engine has placed it on."""
+"""One worker as a process of this host, or of the one that an engine has placed it on."""
 
 import os
 import signal
@@ -52,15 +52,31 @@ class WorkerProcess:
             for _ in range(max_retry):
                 if (status := self._ended()) >= 0:
                     return status
-                self._process = self._started()
+                self.start_again()
             return self._ended()
         finally:
             self.end()
 
-    def end(self) -> None:
-        """Ends it: SIGTERM puts its point back into the queue, and what is slow is killed."""
+    def status(self) -> int | None:
+        """Returns its exit status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def start_again(self) -> None:
+        """Starts the worker anew where it has ended."""
+        self._process = self._started()
+
+    def terminate(self) -> None:
+        """Asks it to put its point back into the queue and to end."""
         self._process.terminate()
-        deadline = time.monotonic() + STOP_SEC
+
+    def end(self, deadline: float | None = None) -> None:
+        """Ends it: what has not ended in time is killed.
+
+        Args:
+            deadline: time of time.monotonic; None gives STOP_SEC.
+        """
+        self.terminate()
+        deadline = time.monotonic() + STOP_SEC if deadline is None else deadline
         while self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(_POLL_SEC)
         self._process.kill()
