@@ -127,10 +127,15 @@ def _running(name: str) -> Callable[[Namespace], None]:
 def _status(args: Namespace) -> None:
     """Prints what a study has reached."""
     plan = _plan(args)
-    data = read_study(_storage(), plan.name)
+    _print_status(_storage(), plan, args.trials)
+
+
+def _print_status(storage: Storage, plan: Plan, trials: int | None = None) -> None:
+    """Against `trials`, else what the study was opened for, else what its file says."""
+    data = read_study(storage, plan.name)
     noted = noted_limits(data.attrs)
-    trials = args.trials or (noted.trials if noted else plan.budget.trials)
-    print("\n".join(status_lines(data, trials)))
+    most = trials or (noted.trials if noted else plan.budget.trials)
+    print("\n".join(status_lines(data, most)))
 
 
 def _sync(args: Namespace) -> None:
@@ -205,8 +210,7 @@ def _confirm(args: Namespace) -> None:
     pipeline = project_pipeline(root, store, allow_dirty=args.allow_dirty)
     with store.coordinator().lock(confirm_lock(plan.name)):
         confirm_best(storage, plan, pipeline, args.top, args.draws, args.trainings)
-    data = read_study(storage, plan.name)
-    print("\n".join(status_lines(data, plan.budget.trials)))
+    _print_status(storage, plan)
 
 
 def _report(args: Namespace) -> None:

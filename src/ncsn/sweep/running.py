@@ -23,7 +23,7 @@ from ncsn.sweep.search.opening import noted_plan, noted_study, open_study, refus
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.tracked import TrackedStudy
 from ncsn.sweep.search.worker import Store, Sweep, work
-from ncsn.sweep.studies.plan import Plan, load_plan
+from ncsn.sweep.studies.plan import Plan, load_plan, study_words
 from ncsn.sweep.trials.checkout import checked_out
 from ncsn.sweep.trials.git import head
 from ncsn.sweep.trials.pipeline import ProjectPipeline
@@ -43,7 +43,7 @@ def run(args: Namespace, root: Path) -> None:
         notice(f"SQLite serves workers of one host; for others set {STORAGE} to postgresql://...")
     launch = partial(launcher.run, [sys.executable, *worker_command(args)])
     run_study(sweep, launch, args.workers, source, fresh=args.fresh)
-    print(f"report: python {SCRIPT} report {_study_words(args)}")
+    print(f"report: python {SCRIPT} report {_words(args)}")
 
 
 def open_only(args: Namespace, root: Path) -> None:
@@ -54,7 +54,7 @@ def open_only(args: Namespace, root: Path) -> None:
     limits = noted_limits(study.user_attrs) or sweep.limits
     print(f"{sweep.plan.name}: open for {limits.trials} trials, {sweep.plan.budget.hours:g} hours")
     print(f"workers: python {' '.join(worker_command(args))}")
-    print(f"then: python {SCRIPT} confirm {_study_words(args)}")
+    print(f"then: python {SCRIPT} confirm {_words(args)}")
 
 
 def worker(args: Namespace, root: Path) -> None:
@@ -105,7 +105,7 @@ def worker_command(args: Namespace) -> list[str]:
     flags = {"--allow-dirty": args.allow_dirty, "--no-tracking": args.no_tracking}
     given = [flag for flag, is_given in flags.items() if is_given]
     source = ["--source", args.source] if getattr(args, "source", None) else []
-    return [SCRIPT, "worker", *_study_words(args).split(), *given, *source]
+    return [SCRIPT, "worker", *_words(args).split(), *given, *source]
 
 
 def _opened(args: Namespace, root: Path) -> tuple[Sweep, dict[str, Any]]:
@@ -129,6 +129,5 @@ def _limits(args: Namespace, plan: Plan) -> Limits:
     return Limits(trials, time.time() + plan.budget.hours * 3600)
 
 
-def _study_words(args: Namespace) -> str:
-    model = " --model oracle" if args.model == "oracle" else ""
-    return f"{args.study} --size {args.size}{model}"
+def _words(args: Namespace) -> str:
+    return study_words(args.study, args.size, args.model)

@@ -31,6 +31,7 @@ from ncsn.sweep.search.importances import importances
 from ncsn.sweep.search.pictures import kept_samples
 from ncsn.sweep.search.read import STATES, StudyData, read_study
 from ncsn.sweep.search.remainder import remainder
+from ncsn.sweep.studies.plan import study_words
 
 _FIRST = ("number", "state", "origin", "feasible")
 _LAST = (
@@ -165,9 +166,7 @@ def _again(trial: TrialRecord, data: StudyData, told: Mapping[int, bool]) -> dic
 
 def commands(data: StudyData) -> list[str]:
     """Returns what to type to get the study again and to take over its best trial."""
-    size = f" --size {data.attrs['size']}" if data.attrs.get("size") else ""
-    oracle = " --model oracle" if data.attrs.get("model") == "oracle" else ""
-    study = f"{_file_name(data)}{size}{oracle}"
+    study = study_words(_file_name(data), data.attrs.get("size"), data.attrs.get("model"))
     run = f"python pipeline/sweep.py run {study}"
     best = best_trials(data)
     if not best:

@@ -86,7 +86,7 @@ def _report(
     plan = sweep.plan
     data = read_study(study._storage, plan.name)
     print("\n".join(status_lines(data, _limits(study, sweep).trials)))
-    sync_at_end(sweep.track, study._storage, plan.name, sweep.store.root, interrupted=interrupted)
+    sync_at_end(sweep.track, study._storage, plan, sweep.store.root, interrupted=interrupted)
     name, direction = next(iter(plan.spec.objectives.items()))
     links = tracked.links(name, largest=direction == "maximize")
     if links:

@@ -14,7 +14,7 @@ from ncsn.sweep.results.status import numbers
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.pictures import ARTIFACTS, kept_samples
 from ncsn.sweep.search.read import read_study
-from ncsn.sweep.studies.plan import Plan
+from ncsn.sweep.studies.plan import Plan, study_words
 from ncsn.tracking.place import database_path, store_uri
 
 if TYPE_CHECKING:
@@ -117,14 +117,15 @@ def sync(
 
 
 def sync_at_end(
-    track: TrackParams | None, storage: Storage, name: str, root: Path, *, interrupted: bool
+    track: TrackParams | None, storage: Storage, plan: Plan, root: Path, *, interrupted: bool
 ) -> None:
     """The same when a study ends, which a fault of MLflow does not touch."""
     if track is None:
         return
     status = "KILLED" if interrupted else "FINISHED"
-    if _guarded(lambda: sync(track, storage, name, root, status)) is None:
-        again = "when MLflow answers again: python pipeline/sweep.py sync STUDY"
+    if _guarded(lambda: sync(track, storage, plan.name, root, status)) is None:
+        words = study_words(plan.study, plan.size, plan.model)
+        again = f"when MLflow answers again: python pipeline/sweep.py sync {words}"
         print(f"         {again}", file=sys.stderr, flush=True)
 
 

@@ -131,6 +131,16 @@ class Plan:
         }
 
 
+def study_words(study: str, size: str | None, model: str | None) -> str:
+    """Returns what names a study on the command line of sweep.py; an old one may have no size.
+
+    >>> study_words("epsilon", "digits", "oracle")
+    'epsilon --size digits --model oracle'
+    """
+    options = {"size": size, "model": model if model == "oracle" else None}
+    return " ".join([study, *(f"--{key} {value}" for key, value in options.items() if value)])
+
+
 def evaluations_of(values: Mapping[str, Any]) -> int:
     """Returns the network evaluations per image under dotted values."""
     steps, denoise = values["sampler.steps_per_level"], values["sampler.final_denoise"]
