@@ -243,6 +243,18 @@ def test_a_changed_study_is_refused_by_key_and_set_aside_keeps_the_old_trials(ne
     assert len(old.trials) == 2 and old.trials[0].user_attrs["origin"] == "advised"
 
 
+def test_a_study_at_work_does_not_start_anew_until_its_worker_is_dead(new_sweep):
+    sweep = new_sweep(fake_pipeline.quick, trials=2)
+    running = open_study(sweep, SOURCE).ask()  # as of a worker that has no heartbeat yet
+    with pytest.raises(UserError, match="--fresh: epsilon-digits is at work, 1 of its trials"):
+        open_study(sweep, SOURCE, fresh=True)
+    assert _study(sweep).trials[running.number].state.name == "RUNNING"
+    time.sleep(sweep.store.params.grace_sec + 0.1)
+    open_study(sweep, SOURCE, fresh=True)
+    assert not any(trial.state.is_finished() for trial in _study(sweep).trials)
+    assert load_study(_storage(sweep), "epsilon-digits.1").trials[0].state.name == "FAIL"
+
+
 def test_purpose_sampler_and_budget_may_change(new_sweep):
     sweep = new_sweep(fake_pipeline.quick, trials=2)
     _run_here(sweep)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import RDBStorage
 
 from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
@@ -13,6 +14,7 @@ from ncsn.config.params import PARAMS_FILE
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.membership import Limits, forget_complaints, note_limits, study_lock
 from ncsn.sweep.search.points import next_grid_points
+from ncsn.sweep.search.retries import put_back
 from ncsn.sweep.search.study import (
     load_study,
     opened_study,
@@ -41,20 +43,33 @@ def open_study(sweep: Sweep, source: Mapping[str, Any], *, fresh: bool = False) 
         The study, with its first points in the queue: workers can join.
 
     Raises:
-        UserError: it has trials under other values.
+        UserError: it has trials under other values; or it shall start anew, and workers are at it.
     """
     plan = sweep.plan
     if ignored := plan.ignored_trainings():
         notice(ignored)
     storage = sweep.store.opened()
     with sweep.store.coordinator().lock(study_lock(plan.name)):
-        kept = set_aside(storage, plan.name) if fresh else None
+        kept = _kept(storage, sweep) if fresh else None
         study = prepared_study(storage, sweep, source)
         note_limits(study, reachable(sweep.limits, plan, study))
         forget_complaints(study)
     if kept is not None:  # MLflow may let one wait, and then nobody else
         keep_runs(sweep.track, plan.name, kept, sweep.store.root)
     return study
+
+
+def _kept(storage: RDBStorage, sweep: Sweep) -> str | None:
+    """Sets the study aside, unless a worker would lose its trial by that."""
+    name, params = sweep.plan.name, sweep.store.params
+    if name in study_names(storage):
+        study = load_study(storage, name)
+        put_back(study, params)
+        if running := tally(study.get_trials(deepcopy=False)).running:
+            told = f"{len(running)} of its trials are running"
+            ways = f"end their workers; one that is dead counts as such after {params.grace_sec} s"
+            raise UserError(f"--fresh: {name} is at work, {told}; {ways}")
+    return set_aside(storage, name)
 
 
 def prepared_study(storage: Any, sweep: Sweep, source: Mapping[str, Any]) -> optuna.Study:
