@@ -15,8 +15,9 @@ from ways import Size, Work
 from ncsn.config.params import EvaluateParams, ReferenceParams
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate.evaluation import evaluate_images
-from ncsn.evaluate.reference import read_reference, write_reference
+from ncsn.evaluate.reference import read_reference
 from ncsn.evaluate.torch_fidelity import CLASSIFIER, INCEPTION, RGBImages, torch_fidelity
+from ncsn.evaluate.write_reference import write_reference
 
 NUM_REAL, NUM_GENERATED = 400, 400
 EVALUATE = EvaluateParams(  # without what torch-fidelity does not give

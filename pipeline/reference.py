@@ -9,7 +9,7 @@ from ncsn.config.limits import check_counts
 from ncsn.config.params import load_params
 from ncsn.data.split import load_split
 from ncsn.evaluate.feature_cache import share_features
-from ncsn.evaluate.reference import write_reference
+from ncsn.evaluate.write_reference import write_reference
 from ncsn.runtime.ranks import join
 
 

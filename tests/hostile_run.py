@@ -15,7 +15,7 @@ from ncsn.builders.training_noise import training_noise
 from ncsn.config.params import ProjectParams
 from ncsn.data.split import Split, write_split
 from ncsn.data.statistics import split_summary
-from ncsn.evaluate.reference import write_reference
+from ncsn.evaluate.write_reference import write_reference
 from ncsn.report.run.pictures import TOY_STUDIES
 from ncsn.report.run.toy import TOY_NUMBERS
 from ncsn.train.checkpoint import Checkpoint, save_checkpoint

@@ -45,7 +45,7 @@ import torch
 from ncsn.data.split import Split
 from ncsn.evaluate.torch_fidelity import feature_extractor_inceptionv3
 from ncsn.config.params import ReferenceParams
-from ncsn.evaluate.reference import write_reference
+from ncsn.evaluate.write_reference import write_reference
 
 Inception = feature_extractor_inceptionv3.FeatureExtractorInceptionV3
 forward, calls = Inception.forward, []

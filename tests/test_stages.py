@@ -94,7 +94,7 @@ def test_the_exact_score_of_the_oracle_is_that_of_the_train_split(handed, monkey
 
 
 def test_the_reference_gets_both_splits_by_their_names(handed) -> None:
-    (_, train, test, *_), _ = handed("reference", "ncsn.evaluate.reference.write_reference")
+    (_, train, test, *_), _ = handed("reference", "ncsn.evaluate.write_reference.write_reference")
     assert (brightness(train.images), brightness(test.images)) == (0, 255)
 
 

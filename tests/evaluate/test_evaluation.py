@@ -17,7 +17,8 @@ from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate import torch_fidelity as fidelity
 from ncsn.evaluate import uncertainty
 from ncsn.evaluate.evaluation import evaluate_images, read_samples
-from ncsn.evaluate.reference import Reference, Summary, read_reference, write_reference
+from ncsn.evaluate.reference import Reference, Summary, read_reference
+from ncsn.evaluate.write_reference import write_reference
 
 BARS = {"error_groups": 20, "floor_subsets": 0, "floor_images": None}
 CPU = torch.device("cpu")

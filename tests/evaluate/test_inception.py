@@ -16,7 +16,8 @@ from ncsn.evaluate import torch_fidelity as fidelity
 from ncsn.evaluate.evaluation import evaluate_images
 from ncsn.evaluate.inception import inception_weights
 from ncsn.evaluate.metrics import feature_statistics, statistics_distance
-from ncsn.evaluate.reference import read_reference, write_reference
+from ncsn.evaluate.reference import read_reference
+from ncsn.evaluate.write_reference import write_reference
 
 BARS = {"error_groups": 20, "floor_subsets": 0, "floor_images": None}
 CPU = torch.device("cpu")

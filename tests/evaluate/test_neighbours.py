@@ -9,7 +9,8 @@ from ncsn.config.params import NeighboursParams, ReferenceParams
 from ncsn.data.split import Split, split_sha256
 from ncsn.evaluate import neighbours
 from ncsn.evaluate.neighbours import nearest, training_neighbours
-from ncsn.evaluate.reference import read_reference, read_train_features, write_reference
+from ncsn.evaluate.reference import read_reference, read_train_features
+from ncsn.evaluate.write_reference import write_reference
 
 CPU = torch.device("cpu")
 PARAMS = NeighboursParams(num_samples=7, num_neighbours=4)

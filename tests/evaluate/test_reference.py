@@ -23,8 +23,8 @@ from ncsn.evaluate.reference import (
     read_other_features,
     read_reference,
     read_train_features,
-    write_reference,
 )
+from ncsn.evaluate.write_reference import write_reference
 
 CPU = torch.device("cpu")
 PARAMS = ReferenceParams(
