@@ -1,7 +1,10 @@
 """MLflow's pages: on loopback, for no other host name, with links in the mode that shows runs."""
 
+import base64
+import json
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 import pytest
@@ -27,14 +30,23 @@ def test_the_server_answers_here_and_refuses_other_names(project: Path) -> None:
         urllib.request.urlopen(f"{address}/health", timeout=5)
 
 
-def test_links_open_the_runs_in_the_mode_that_shows_them(project: Path) -> None:
+def test_links_open_the_runs_in_the_mode_that_shows_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     track = load_params("track").track
     store = open_store(track)
     assert len(addresses(track)) == 2
-    for key in ("a", "b"):
-        find_or_create_run(store, key, key)
+    find_or_create_run(store, "older", "older")
+    two = [find_or_create_run(store, key, key).info.run_id for key in ("a", "b")]
+    assert len(addresses(track)) == 8
+    monkeypatch.setattr("ncsn.tracking.server._NUM_COMPARED", 2)
     links = addresses(track)
-    assert len(links) == 7
     assert "viewStateShareKey=ncsn" in links["table of all runs"]
     assert "/artifacts/samples.png" in links["its samples"]
     assert all("workflowType=machine_learning" in link for link in links.values())
+    assert "viewStateShareKey=ncsn-newest" in links["newest 2 runs compared"]
+    tags = store.client.get_experiment(store.experiment_id).tags
+    packed = tags["mlflow.sharedViewState.ncsn-newest"].removeprefix("deflate;")
+    view = json.loads(zlib.decompress(base64.b64decode(packed)))
+    shown = store.client.search_runs([store.experiment_id], view["searchFilter"])
+    assert {run.info.run_id for run in shown} == set(two)

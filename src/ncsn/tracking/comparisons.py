@@ -12,7 +12,7 @@ from ncsn.tracking.environment import origin_tags
 from ncsn.tracking.links import artifact_link, compare_link, host_of, view_link
 from ncsn.tracking.run import FINISHED, NOTE_TAG
 from ncsn.tracking.store import open_store, store_errors
-from ncsn.tracking.views import put_view, runs_view
+from ncsn.tracking.views import only_runs, put_view, runs_view
 
 COMPARISONS = "-comparisons"  # behind the name of the experiment of the runs
 COMPARED_TAG = "ncsn.compared"
@@ -41,8 +41,7 @@ def comparison_links(
     links = {"side by side": host + compare_link(experiments, ids)}
     if len(experiments) == 1:
         name = f"ncsn-{hashlib.sha256(''.join(sorted(ids)).encode()).hexdigest()[:8]}"
-        wanted = ", ".join(f"'{run_id}'" for run_id in ids)
-        view = runs_view(axes or ("sampler.epsilon",), only=f"attributes.run_id IN ({wanted})")
+        view = runs_view(axes or ("sampler.epsilon",), only=only_runs(ids))
         with store_errors(store.uri):
             put_view(store.client, experiments[0], name, view)
         charts = host + view_link(experiments[0], name, "CHART")

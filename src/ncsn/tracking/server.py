@@ -33,7 +33,7 @@ from ncsn.tracking.links import (
 from ncsn.tracking.place import store_uri
 from ncsn.tracking.results import REPORT, SAMPLE_GRID
 from ncsn.tracking.store import open_store, require_store, store_errors
-from ncsn.tracking.views import RUNS_VIEW, put_view, runs_view
+from ncsn.tracking.views import NEWEST_VIEW, RUNS_VIEW, only_runs, put_view, runs_view
 
 _START_SEC = 60.0
 _NUM_COMPARED = 5
@@ -79,8 +79,11 @@ def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
     store = open_store(track, root)
     with store_errors(store.uri):
         runs = store.client.search_runs([store.experiment_id], max_results=_NUM_COMPARED)
+        ids = [str(run.info.run_id) for run in runs]
         put_view(store.client, store.experiment_id, RUNS_VIEW, runs_view())
-    ids = [str(run.info.run_id) for run in runs]
+        if len(ids) > 1:
+            newest_runs = runs_view(only=only_runs(ids))
+            put_view(store.client, store.experiment_id, NEWEST_VIEW, newest_runs)
     links = {"charts of all runs": view_link(store.experiment_id, RUNS_VIEW, "CHART")}
     links["table of all runs"] = view_link(store.experiment_id, RUNS_VIEW)
     if ids:
@@ -90,7 +93,9 @@ def addresses(track: TrackParams, root: str | Path = ".") -> dict[str, str]:
         links["its samples"] = artifact_link(*newest, SAMPLE_GRID)
         links["its report"] = artifact_link(*newest, f"{REPORT}/index.html")
     if len(ids) > 1:
-        links[f"newest {len(ids)} runs compared"] = compare_link([store.experiment_id], ids)
+        compared = f"newest {len(ids)} runs compared"
+        links[compared] = view_link(store.experiment_id, NEWEST_VIEW, "CHART")
+        links["their params side by side"] = compare_link([store.experiment_id], ids)
     return links
 
 

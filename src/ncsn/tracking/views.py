@@ -19,6 +19,7 @@ from ncsn.base import training_names
 from ncsn.tracking.curve import PREVIEWS, SAMPLES
 
 RUNS_VIEW = "ncsn"
+NEWEST_VIEW = "ncsn-newest"
 _TAG = "mlflow.sharedViewState."
 _NOT_SHOWN_ALONE = ("eval", "floor", "matched_floor", "oracle", "reference", "sample", "seconds")
 _COLUMNS = (
@@ -50,6 +51,12 @@ def put_view(client: MlflowClient, experiment_id: str, name: str, view: Mapping[
     value = "deflate;" + base64.b64encode(packed).decode()
     if client.get_experiment(experiment_id).tags.get(_TAG + name) != value:
         client.set_experiment_tag(experiment_id, _TAG + name, value)
+
+
+def only_runs(run_ids: Sequence[str]) -> str:
+    """Returns the filter that keeps these runs alone, for `runs_view`."""
+    wanted = ", ".join(f"'{run_id}'" for run_id in run_ids)
+    return f"attributes.run_id IN ({wanted})"
 
 
 def runs_view(
