@@ -56,7 +56,7 @@ def study_links(study: StudyRun, objective: str = keys.FID, largest: bool = Fals
     ]
     if len(best) > 1:
         compared = compare_link([experiment], best)
-        lines.append(f"best {len(best)} trials compared: {host}{compared}")
+        lines.append(f"best {len(best)} trials side by side: {host}{compared}")
     return [*lines, f"the study: {host}{run_link(experiment, study.run_id)}"]
 
 
