@@ -23,6 +23,7 @@ from ncsn.report.sweep.inputs import (
     standard_errors,
 )
 from ncsn.report.sweep.marginals import plot_marginal
+from ncsn.report.sweep.page import value_text
 from ncsn.report.sweep.write import write_study_report
 
 Exported = Callable[[optuna.Study], Path]
@@ -170,6 +171,22 @@ def test_the_page_shows_fresh_values_and_what_cannot_be_told_apart(
     table = html.split('id="best"')[1]  # told apart, then the training, in each row
     told = re.findall(r'<td class="soft">(–|yes|no)</td>', table)[::2]
     assert told == ["–", "no", "yes", "yes"]
+
+
+def test_every_point_is_shown_with_its_error_also_those_below_the_best_trials(
+    synthetic: Any, exported: Exported
+) -> None:
+    axes = epsilon_axis(synthetic)
+    study = synthetic.make_study("epsilon-digits", axes)
+    for i in range(14):
+        draws, point = [i + 0.9, i + 1.0, i + 1.1], {"sampler.epsilon": 1e-6 * 1.5**i}
+        synthetic.add_trial(study, axes, point, [i + 1.0], by_seed={"eval/fid": draws})
+    folder = exported(study)
+    assert len(read_exported(folder).summary["best"]) < 14
+    hover = write_study_report(folder).read_text().split('id="told"')[1]
+    for i in range(14):
+        assert value_text(read_exported(folder), i) == f"{i + 1:.3f} ± 0.058"
+        assert f"trial {i} \\u00b7 FID {i + 1:.3f} \\u00b1 0.058" in hover
 
 
 def test_the_star_and_the_rings_stand_where_the_numbers_say(

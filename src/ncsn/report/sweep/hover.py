@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ncsn.report.sweep.inputs import SweepStudy, metric_title
+from ncsn.report.sweep.inputs import SweepStudy, metric_title, value_texts
 from ncsn.report.sweep.marginals import places_along
 from ncsn.report.sweep.samples import picture_of, point_of
 
@@ -57,10 +57,11 @@ def spots(study: SweepStudy, what: str, figure: Figure) -> list[Spot]:
 def told(study: SweepStudy) -> dict[str, dict[str, Any]]:
     """Returns what is said of each complete trial, by its number: lines of text and a picture."""
     found = {}
+    titles = {key: metric_title(study, key).partition(" (")[0] for key in study.objectives}
+    texts = {key: value_texts(study, key) for key in study.objectives}
     for _, row in study.complete().iterrows():
         number = int(row["number"])
-        titles = {key: metric_title(study, key).partition(" (")[0] for key in study.objectives}
-        values = [f"{title} {row[key]:.4g}" for key, title in titles.items()]
+        values = [f"{title} {texts[key][number]}" for key, title in titles.items()]
         lines = [f"trial {number} · {', '.join(values)}", *point_of(study, row).split(", ")]
         found[str(number)] = {"lines": lines, "picture": picture_of(study, number)}
     return found

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ncsn.base import metric_names as keys
 from ncsn.base.errors import UserError
+from ncsn.base.numbers import with_error
 from ncsn.base.reading import one_line, read_text, remake_hint
 from ncsn.base.records import StudyRecord, read_record
 from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE
@@ -174,6 +175,15 @@ def standard_errors(trials: pd.DataFrame, key: str) -> np.ndarray | None:
     both = zip(trials[name], trials["trainings"].fillna(1).astype(int), strict=True)
     values = [_independent(text, trainings) for text, trainings in both]
     return np.array([np.std(v, ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0.0 for v in values])
+
+
+def value_texts(study: SweepStudy, key: str) -> dict[int, str]:
+    """Returns what each complete trial had in the search, with its standard error, by number."""
+    trials = study.complete()
+    errors = standard_errors(trials, key)
+    shown = np.zeros(len(trials)) if errors is None else errors
+    rows = zip(trials["number"], trials[key], shown, strict=True)
+    return {int(number): with_error(value, error) for number, value, error in rows}
 
 
 def _independent(text: Any, trainings: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from ncsn.base.numbers import with_error
 from ncsn.base.progress import duration
 from ncsn.report.sweep.agreement import Comparison
 from ncsn.report.sweep.hover import Spot, told
-from ncsn.report.sweep.inputs import SweepStudy, axis_number, metric_title
+from ncsn.report.sweep.inputs import SweepStudy, axis_number, metric_title, value_texts
 from ncsn.report.sweep.parallel import parallel_coordinates
 from ncsn.report.sweep.samples import named_rows, rows_along
 from ncsn.report.template import number, page_template
@@ -82,7 +82,7 @@ def render_study(
         compared=_compared(study),
         named=named_rows(study),
         along=rows_along(study),
-        value_of=lambda number: _value_text(study, number),
+        value_of=lambda number: value_text(study, number),
         some_fresh=any(_is_fresh(trial) for trial in summary["best"]),
         some_told=any(trial.get("told_apart") is not None for trial in summary["best"]),
         edges=[_edge_text(edge) for edge in summary["edges"]],
@@ -112,12 +112,12 @@ def axis_cell(value: Any) -> str:
     return axis_number(value)
 
 
-def _value_text(study: SweepStudy, number: int) -> str:
-    """The first objective of a trial, that of fresh draws where study.json has it."""
+def value_text(study: SweepStudy, number: int) -> str:
+    """Returns the first objective of a trial with its error, of fresh draws if there are any."""
     key = next(iter(study.objectives))
     trials = [*study.summary["best"], *study.summary["theory_and_search"].values()]
     summary = next((trial for trial in trials if trial["number"] == number), None)
-    return cell(float(study.row(number)[key])) if summary is None else shown_text(summary, key)
+    return value_texts(study, key)[number] if summary is None else shown_text(summary, key)
 
 
 def shown_text(trial: Mapping[str, Any], key: str) -> str:
