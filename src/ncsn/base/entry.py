@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from ncsn.base.addresses import masked
 from ncsn.base.errors import Diverged, UserError
@@ -81,7 +82,7 @@ def entry(main: Callable[[], str | None]) -> None:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
         sys.exit(141)
     except (OSError, RuntimeError) as error:
         refusal = refusal_of_place(error)
@@ -92,7 +93,8 @@ def entry(main: Callable[[], str | None]) -> None:
         with contextlib.suppress(OSError):  # the output may lie on the same disk
             print(f"error: {masked(refusal)}", file=sys.stderr)
         if is_full:
-            _drop_output()
+            _drop(sys.stdout)
+            _drop(sys.stderr)  # Python 3.13 keeps what could not be written for its end
         sys.exit(NO_ROOM if is_full else MISTAKE)
 
 
@@ -122,10 +124,10 @@ def _of_place(error: BaseException) -> OSError | None:
     return cause if isinstance(cause, OSError) else None
 
 
-def _drop_output() -> None:
+def _drop(output: TextIO) -> None:
     """Python flushes at exit, and what cannot be written would change the exit status."""
     with contextlib.suppress(OSError, ValueError):  # no file behind it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
 
 
 def masked_traceback(

@@ -58,7 +58,7 @@ def is_absent(path: Path) -> bool:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Yields a connection that cannot write."""
     address = f"{path.resolve().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(address, _BUSY_SEC, uri=True)) as connection:
+    with contextlib.closing(sqlite3.connect(address, timeout=_BUSY_SEC, uri=True)) as connection:
         yield connection
 
 
@@ -78,7 +78,7 @@ def relocate(path: Path, artifacts: Path, experiment: str) -> None:
     with reading(path) as connection:
         if not _strangers(connection, artifacts.as_uri()):
             return
-    with contextlib.closing(sqlite3.connect(path, 60, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         for number, name, old in _strangers(connection, artifacts.as_uri()):
             came_along = _relocate_contents(connection, number, old, artifacts)
