@@ -42,7 +42,7 @@ def _state(store: Store, run_id: str) -> tuple[str, list[int]]:
 
 
 def _wait_for(store: Store, run_id: str, status: str, steps: list[int]) -> None:
-    deadline = time.monotonic() + 150  # the follower is a process of low priority
+    deadline = time.monotonic() + 60
     while _state(store, run_id) != (status, steps):
         assert time.monotonic() < deadline, _state(store, run_id)
         time.sleep(0.1)
