@@ -1,8 +1,10 @@
 """A small project on disk with the result files of one configuration, and a store of its own."""
 
+import base64
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,18 @@ from ncsn.tracking import store
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_STEPS, EVERY, NUM_LEVELS = 1500, 50, 10
+
+
+@pytest.fixture(scope="session")
+def stored_view() -> Callable[[store.Store, str], dict[str, Any]]:
+    """Reads the view that MLflow opens by a name, as its pages do."""
+
+    def read(of: store.Store, name: str) -> dict[str, Any]:
+        tags = of.client.get_experiment(of.experiment_id).tags
+        packed = tags[f"mlflow.sharedViewState.{name}"].removeprefix("deflate;")
+        return json.loads(zlib.decompress(base64.b64decode(packed)))
+
+    return read
 
 
 @pytest.fixture(scope="session")

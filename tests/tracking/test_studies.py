@@ -1,11 +1,9 @@
 """A study's parent run and its children: states, lineage, repetition, many writers, links."""
 
-import base64
 import dataclasses
-import json
 import subprocess
 import sys
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,13 +51,6 @@ def trial(project: Path) -> TrialRecord:
         samples=project / "artifacts/sample/samples.npz",
         train_log=project / "artifacts/train/train_log.jsonl",
     )
-
-
-def stored_view(study: StudyRun) -> dict:
-    """The view that MLflow opens by the study's name, read as its pages read it."""
-    tags = study.store.client.get_experiment(study.store.experiment_id).tags
-    packed = tags[f"mlflow.sharedViewState.{study.name}"].removeprefix("deflate;")
-    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 def children(study: StudyRun) -> list:
@@ -166,7 +157,9 @@ def test_a_missing_sample_file_leaves_the_rest(study: StudyRun, trial: TrialReco
     assert study.store.client.get_run(run_id).info.status == "FINISHED"
 
 
-def test_links_open_the_trials_of_this_study_best_first(study: StudyRun) -> None:
+def test_links_open_the_trials_of_this_study_best_first(
+    study: StudyRun, stored_view: Callable
+) -> None:
     ids = [
         publish_trial(study, TrialRecord(i, "complete", metrics={"eval/fid": fid}))
         for i, fid in enumerate([5.0, 1.0, 3.0])
@@ -176,14 +169,14 @@ def test_links_open_the_trials_of_this_study_best_first(study: StudyRun) -> None
     assert "compareRunsMode=CHART" in charts and "compareRunsMode=TABLE" in table
     assert all("http://127.0.0.1:5000/#/" in line for line in (charts, table, compared, parent))
     assert len(charts) < 200 and "viewStateShareKey=epsilon-digits" in charts
-    view = stored_view(study)
+    view = stored_view(study.store, study.name)
     assert study.run_id in view["searchFilter"] and view["orderByAsc"]
     parallel = view["compareRunCharts"][0]
     assert (parallel["type"], parallel["selectedParams"]) == ("PARALLEL", ["sampler.epsilon"])
     assert [compared.find(ids[i]) for i in (1, 2, 0)] == sorted(compared.find(i) for i in ids)
     assert study.run_id in parent
     study_links(study, "eval/precision", largest=True)
-    assert not stored_view(study)["orderByAsc"]
+    assert not stored_view(study.store, study.name)["orderByAsc"]
 
 
 def test_many_writers_lose_nothing(study: StudyRun) -> None:

@@ -123,6 +123,18 @@ def test_an_exported_study_of_several_draws_is_judged_by_them() -> None:
     assert "±" not in comparison_text(found) and "+-" in comparison_text(found)
 
 
+def test_trials_of_an_exported_study_have_the_values_that_their_axes_stand_for() -> None:
+    rates = {"constant 0.003": "0.003", "cosine 0.008": "0.008"}
+    for trial in named_records(["recipe-digits"], _Store(), load_paths(ROOT), 4, ROOT):
+        assert trial.params["train.learning_rate"] == rates[trial.params["rate"]]
+    levels = {"full": "22", "without_1_2_4": "10", "ncsn": "10"}
+    of_earlier_version = ["ncsnv2_leave_out-digits-oracle"]
+    for trial in named_records(of_earlier_version, _Store(), load_paths(ROOT), 3, ROOT):
+        assert trial.params["noise.num_levels"] == levels[trial.params["techniques"]]
+    for trial in named_records(["sigma_min-digits-oracle"], _Store(), load_paths(ROOT), 3, ROOT):
+        assert "sampler.epsilon" not in trial.params  # it moved along, and was not exported
+
+
 def test_without_an_error_nothing_is_judged() -> None:
     assert says(run(5.0, None), run(50.0, None)) == ["not judged", "not judged"]
     assert "Not judged" in " ".join(findings([run(5.0, None), run(50.0, None)]))

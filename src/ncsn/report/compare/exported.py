@@ -40,8 +40,7 @@ def exported_records(name: str, count: int, root: str | Path = ".") -> list[RunR
 def _record(study: SweepStudy, name: str, row: pd.Series) -> RunRecord:
     summary = study.summary
     known = {str(key): value for key, value in row.items() if not _absent(value)}
-    params = preset_values(summary["preset"]) if summary.get("preset") else {}
-    params = params | summary.get("fixed", {}) | {k: known[k] for k in study.axes if k in known}
+    params = _params(study, known)
     if summary.get("model") == "oracle":
         params["model.name"] = "oracle"
     measured = {key: value for key, value in known.items() if _is_measured(key)}
@@ -57,6 +56,22 @@ def _record(study: SweepStudy, name: str, row: pd.Series) -> RunRecord:
         draws=_draws(known),
         when=str(known.get("finished", "")),
     )  # fmt: skip
+
+
+def _params(study: SweepStudy, known: dict[str, Any]) -> dict[str, Any]:
+    """The values of a trial and its point; what an earlier version did not export is absent."""
+    summary, point = study.summary, {name: known[name] for name in study.axes if name in known}
+    exported = {trial["number"]: trial for trial in summary.get("trials", [])}
+    own = exported.get(known["number"], {})
+    if "values" in own:
+        return point | summary["shared_values"] | own["values"]
+    params = preset_values(summary["preset"]) if summary.get("preset") else {}
+    params = params | summary.get("fixed", {}) | point
+    for name, axis in study.axes.items():
+        if axis["type"] == "bundle":
+            params |= axis["choices"].get(str(point.get(name)), {})
+        params = {key: value for key, value in params.items() if key not in axis.get("tied", {})}
+    return params
 
 
 def _draws(known: dict[str, Any]) -> dict[str, Draws]:
