@@ -165,4 +165,6 @@ def _as_text(value: Any) -> str:
 
 def _wrapped(name: str) -> str:
     """Breaks a long name after underscores, its only gaps."""
+    if len(name) <= _WRAP:
+        return name
     return textwrap.fill(name.replace("_", "_ "), _WRAP, break_long_words=False).replace("_ ", "_")
