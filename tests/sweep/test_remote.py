@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import hosts
@@ -153,6 +154,31 @@ def test_a_file_system_in_common_needs_no_remote(project, start, runs, monkeypat
     ran = runs()
     assert [ran.count(stage) for stage in STAGES] == [1, 1, 2, 2]
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("project", ["folder"], indirect=True)
+def test_a_record_that_another_host_is_writing_is_left_alone(project, runs, tmp_path):
+    """DVC deletes what it cannot read, so that it must not look before it has the lock."""
+    (project / ".dvc" / "config.local").write_text(f"[cache]\ndir = {tmp_path / 'cache'}\n")
+    hosts.pipeline(project).opened(0)(FEW, None)
+    records = [*(tmp_path / "cache").rglob("runs/*/*/*")]
+    whole = {record: record.read_bytes() for record in records}
+    assert len(whole) == len(STAGES)
+    for record, content in whole.items():
+        record.rename(record.with_name("half")).write_bytes(content[:20])
+
+    @contextlib.contextmanager
+    def until_written(name):
+        for record, content in whole.items():
+            if not record.exists():
+                record.with_name("half").replace(record)
+                record.write_bytes(content)
+        yield
+
+    runs()
+    workspace = hosts.pipeline(hosts.second_host(project))._workspace(0)
+    outcome = reproduce_configuration(replace(workspace, lock=until_written), FEW)
+    assert _how(outcome) == ["cached"] * 4 and runs() == []
 
 
 def _wait_for(condition):

@@ -29,7 +29,7 @@ from ncsn.base.errors import UserError
 from ncsn.base.progress import notice
 from ncsn.sweep.trials.command import Ended, failure
 from ncsn.sweep.trials.outcome import CACHED, RAN, UNCHANGED, StageFailed
-from ncsn.sweep.trials.remote import STAGE_HASH, Remote, restored
+from ncsn.sweep.trials.remote import STAGE_HASH, Remote
 
 KNOWN = SpecifierSet(">=3.67,<3.68")
 RunCommand = Callable[[str, list[str], Mapping[str, str]], Ended]
@@ -118,16 +118,15 @@ def _in_process(
 ) -> str:
     """DVC looks for dvc.yaml in the current folder; a command finds that of the caller again.
 
-    DVC runs a command where its run-cache has no result, so that only then the lock is needed.
+    The lock is held from before DVC looks into its run-cache until the result is there: DVC
+    writes a record in steps, and one that is half there it takes for broken and deletes.
     """
     ran, here, held = False, Path.cwd(), ExitStack()
 
     def run_here(executable: str | None, cmd: str, **kwargs: Any) -> None:
         nonlocal ran
-        if lock is not None:
-            held.enter_context(lock)
-            if restored(stage) or (remote and remote.fetched(stage)):
-                return
+        if lock is not None and remote and remote.fetched(stage):
+            return
         ran = True
         with contextlib.chdir(here):
             ended = run(stage.name, ["/bin/sh", "-c", cmd], kwargs["env"])
@@ -135,6 +134,8 @@ def _in_process(
             raise failure(stage.name, ended)
 
     with held, contextlib.chdir(root), dvc_faults(root, stage.name), _commands_run_by(run_here):
+        if lock is not None and stage.changed():
+            held.enter_context(lock)
         changed = stage.reproduce()
         if changed:
             stage.dump(update_pipeline=False)
