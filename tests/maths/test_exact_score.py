@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ncsn.maths.exact_score import DataScore, point_values, smoothed_data_score
+from ncsn.maths.exact_score import (
+    DataScore,
+    _is_float32_enough,
+    point_values,
+    smoothed_data_score,
+)
 from ncsn.maths.ladder import geometric_sigmas
+from ncsn.maths.sketch import sketched
 
 SIGMAS = geometric_sigmas(1.0, 0.01, 10)
 WIDE = geometric_sigmas(50.0, 0.01, 6)
@@ -99,6 +105,44 @@ def test_dequantised_points_are_the_centres_of_their_intervals() -> None:
     )
     with pytest.raises(ValueError, match="dequantised"):
         smoothed_data_score(x, 0.1, centres, dequantised=True)
+
+
+def long_images() -> tuple[Tensor, Tensor]:
+    """Images of 32x32 in pairs of neighbours, and states half way between the two of a pair."""
+    draw = generator(4)
+    first = torch.randint(20, 236, (200, 1, 32, 32), generator=draw)
+    second = first + torch.randint(-9, 10, first.shape, generator=draw)
+    between = (first[:20] + second[:20]).double() / 510
+    return torch.cat([first, second]).to(torch.uint8), between
+
+
+@pytest.mark.parametrize("sigma", [50.0, 1.0, 0.3, 0.1, 0.03, 0.01])
+@pytest.mark.parametrize("dequantised", [False, True])
+def test_long_images_have_their_score_in_float32_too(sigma: float, dequantised: bool) -> None:
+    points, between = long_images()
+    x = (between + sigma * torch.randn(between.shape, generator=generator(5))).float()
+    score = DataScore(points, torch.tensor([sigma]), dequantised=dequantised)(
+        x, torch.zeros(20).int()
+    )
+    exact = smoothed_data_score(x.double(), sigma, points, dequantised=dequantised)
+    error = (score - exact).flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
+    assert error.max() < 2e-4
+
+
+def test_float32_is_for_large_sigma_and_full_products_alone() -> None:
+    points, between = long_images()
+    rows = points.flatten(1)
+    sketch, x = sketched(rows), 255 * between.flatten(1)
+    is_enough = [
+        _is_float32_enough(x, torch.full((20, 1), 255.0 * sigma), sketch) for sigma in (1.0, 0.01)
+    ]
+    assert is_enough == [True, False]
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32 on a GPU
+    try:
+        assert not _is_float32_enough(x, torch.full((20, 1), 255.0), sketch)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_axes_that_do_not_fit_are_refused() -> None:

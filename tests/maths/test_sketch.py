@@ -25,7 +25,8 @@ def random_basis(points: Tensor, num_directions: int) -> Sketch:
     basis = torch.linalg.qr(start).Q
     inside = rows @ basis
     rest = (rows.square().sum(1) - inside.square().sum(1)).clamp_min(0).sqrt()
-    return Sketch(basis, torch.cat([inside, rest[:, None]], 1), 0.5 * rows.square().sum(1))
+    vectors, half_squares = torch.cat([inside, rest[:, None]], 1), 0.5 * rows.square().sum(1)
+    return Sketch(basis, vectors, half_squares, torch.zeros_like(rows[0]), float(rows.norm()))
 
 
 @pytest.mark.parametrize("num_directions", [1, 8, 100])

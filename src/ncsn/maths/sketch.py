@@ -19,11 +19,21 @@ _MOST = 2**24  # bounds that are held at once: 128 MiB
 
 
 class Sketch(NamedTuple):
-    """Basis (D,K) of the directions, short vectors (N,K+1) and half squared lengths (N,)."""
+    """What is known of points (N, D) beforehand; tensors are float64.
+
+    Attributes:
+        basis: of the directions, shape (D, K).
+        vectors: short vectors, shape (N, K + 1).
+        half_squares: half the squared lengths of the points, shape (N,).
+        centre: near the mean of the points, shape (D,); of whole numbers if theirs are whole.
+        reach: the largest distance of a point from the centre.
+    """
 
     basis: Tensor
     vectors: Tensor
     half_squares: Tensor
+    centre: Tensor
+    reach: float
 
 
 def sketched(points: Tensor, num_directions: int = NUM_DIRECTIONS) -> Sketch:
@@ -42,9 +52,13 @@ def sketched(points: Tensor, num_directions: int = NUM_DIRECTIONS) -> Sketch:
     basis = torch.linalg.qr(start).Q
     for _ in range(_NUM_ITERATIONS):
         basis = torch.linalg.qr(some.T @ (some @ basis)).Q
-    chunks = [chunk.double() for chunk in points.split(_CHUNK)]
-    vectors = torch.cat([_short(chunk, basis) for chunk in chunks])
-    return Sketch(basis, vectors, torch.cat([0.5 * chunk.square().sum(1) for chunk in chunks]))
+    centre = some.mean(0) if points.is_floating_point() else some.mean(0).round()
+    parts = [
+        (_short(chunk, basis), 0.5 * chunk.square().sum(1), (chunk - centre).square().sum(1))
+        for chunk in map(Tensor.double, points.split(_CHUNK))
+    ]
+    vectors, half_squares, squares = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Sketch(basis, vectors, half_squares, centre, float(squares.max().sqrt()))
 
 
 def points_within(x: Tensor, excess: Tensor, points: Tensor, sketch: Sketch) -> Tensor:
