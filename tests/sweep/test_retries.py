@@ -123,6 +123,17 @@ def test_a_stage_that_is_killed_once_is_tried_again(new_sweep, capsys):
     assert f"trial {killed.number} is tried again: {KILLED_LINE}" in capsys.readouterr().out
 
 
+def test_a_limit_below_the_first_points_holds_when_one_is_tried_again(new_sweep):
+    """The other first points stand before the retry in the queue."""
+    sweep = new_sweep(killed_once, trials=1)
+    run_here(sweep)
+    now = tally(study_of(sweep).trials)
+    assert len(now.replaced) == len(now.ended) == 1 and now.ended[0].state == TrialState.COMPLETE
+    sweep = replace(sweep, limits=Limits(3, time.time() + 120))
+    run_here(sweep)
+    assert len(tally(study_of(sweep).trials).ended) == 3  # nothing was forgotten
+
+
 def test_a_stage_that_is_always_killed_fails_after_max_retry_and_the_study_goes_on(new_sweep):
     sweep = new_sweep(killed_always, trials=2)
     run_here(sweep)

@@ -123,13 +123,9 @@ def is_point_left(study: optuna.Study, plan: Plan, limits: Limits, now: Tally) -
         limits: when it ends.
         now: its trials.
     """
-    if time.time() >= limits.deadline:
-        return False
-    if now.retries:
-        return True
-    if now.started >= limits.trials:
-        return False
-    if now.queued or plan.spec.sampler.name != "grid":
+    if time.time() >= limits.deadline or len(now.ended) + len(now.running) >= limits.trials:
+        return False  # a retry may wait then, since first points are before it in the queue
+    if now.retries or now.queued or plan.spec.sampler.name != "grid":
         return True
     points = next_grid_points(plan, study)
     if points:
