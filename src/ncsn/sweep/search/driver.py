@@ -10,6 +10,7 @@ from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.membership import Limits, complaint_lines, noted_limits
 from ncsn.sweep.search.opening import open_study
+from ncsn.sweep.search.optuna_parts import storage_of
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.study import tally
 from ncsn.sweep.search.tracked import TrackedStudy, sync_at_end
@@ -84,9 +85,9 @@ def _report(
     study: optuna.Study, sweep: Sweep, tracked: TrackedStudy, *, interrupted: bool
 ) -> None:
     plan = sweep.plan
-    data = read_study(study._storage, plan.name)
+    data = read_study(storage_of(study), plan.name)
     print("\n".join(status_lines(data, _limits(study, sweep).trials)))
-    sync_at_end(sweep.track, study._storage, plan, sweep.store.root, interrupted=interrupted)
+    sync_at_end(sweep.track, storage_of(study), plan, sweep.store.root, interrupted=interrupted)
     name, direction = next(iter(plan.spec.objectives.items()))
     links = tracked.links(name, largest=direction == "maximize")
     if links:

@@ -15,6 +15,7 @@ from ncsn.base.errors import UserError
 from ncsn.config.advice import DataFacts
 from ncsn.maths.techniques import SIGMA_MIN, advised_epsilon, advised_num_levels, ladder_ratio
 from ncsn.sweep.results.status import point_text
+from ncsn.sweep.search.optuna_parts import storage_of
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies.plan import Plan
 from ncsn.sweep.studies.space import FloatAxis, IntAxis, projected
@@ -50,7 +51,7 @@ def _points_of_another(study: optuna.Study, plan: Plan) -> list[dict[str, Any]]:
     if plan.spec.same_points is None:
         return []
     name = plan.name.replace(plan.study, plan.spec.same_points, 1)
-    storage = study._storage
+    storage = storage_of(study)
     if name not in study_names(storage):
         print(f"'{name}' has not been run; the sampler chooses all points", flush=True)
         return []

@@ -11,11 +11,11 @@ from typing import Any
 
 import optuna
 from optuna.importance import (
+    BaseImportanceEvaluator,
     FanovaImportanceEvaluator,
     PedAnovaImportanceEvaluator,
     get_param_importances,
 )
-from optuna.importance._base import BaseImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.sweep.search.database import Storage

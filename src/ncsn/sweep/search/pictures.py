@@ -22,6 +22,7 @@ from ncsn.base.files import read_npz, whole_file
 from ncsn.base.image_grid import image_grid
 from ncsn.data.split import checked_images
 from ncsn.sweep.search.database import Storage
+from ncsn.sweep.search.optuna_parts import storage_of
 from ncsn.sweep.search.study import load_study
 
 ARTIFACTS = "sweep_artifacts"  # folder of the images, in the project's top folder
@@ -33,8 +34,12 @@ _TWO_ROWS = 1024  # values of an image up to which there are two rows; noise doe
 class _WholeFiles(FileSystemArtifactStore):
     """Optuna's store in a folder; a file appears whole or not at all."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        with whole_file(self._get_filepath(artifact_id)) as partial, open(partial, "wb") as file:
+        with whole_file(self._folder / artifact_id) as partial, open(partial, "wb") as file:
             shutil.copyfileobj(content_body, file)
 
 
@@ -115,6 +120,6 @@ PREFIX = "artifacts:"  # of the system attributes in which Optuna notes artifact
 
 def _file_of(study: optuna.Study, trial: FrozenTrial, artifacts: Path) -> Path | None:
     """The newest: a trial that is tried again has those of its first try, too."""
-    metas = get_all_artifact_meta(trial, storage=study._storage)
+    metas = get_all_artifact_meta(trial, storage=storage_of(study))
     files = [artifacts / meta.artifact_id for meta in metas if meta.filename == NAME]
     return files[-1] if files else None

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.membership import OF_WORKERS
+from ncsn.sweep.search.optuna_parts import study_system_attrs
 from ncsn.sweep.search.study import load_study
 
 SHOWN = ("spec", "size", "model", "commit", "dirty", "advised", "present")  # of the attributes
@@ -34,7 +35,7 @@ def remainder(storage: Storage, name: str) -> dict[str, Any]:
     """
     study = load_study(storage, name)
     trials = study.get_trials(deepcopy=False)
-    system = study._storage.get_study_system_attrs(study._study_id)
+    system = study_system_attrs(study)
     own = {k: v for k, v in study.user_attrs.items() if k not in (*SHOWN, *_ELSEWHERE)}
     shared = _shared([t.user_attrs["values"] for t in trials if "values" in t.user_attrs])
     return {

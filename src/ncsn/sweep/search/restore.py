@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.sweep.results.exported import ExportedStudy
+from ncsn.sweep.search.optuna_parts import set_study_system_attr
 from ncsn.sweep.search.pictures import artifact_attrs
 from ncsn.sweep.search.read import NO_REASON, STATES, StudyData, read_study
 from ncsn.sweep.search.remainder import SHOWN
@@ -86,7 +87,7 @@ def _make(storage: RDBStorage, exported: ExportedStudy) -> None:
     study = optuna.create_study(storage=storage, study_name=exported.name, directions=directions)
     if "system_attrs" in summary:
         for name, value in summary["system_attrs"].items():
-            study._storage.set_study_system_attr(study._study_id, name, value)
+            set_study_system_attr(study, name, value)
     else:
         experimental = optuna.exceptions.ExperimentalWarning
         with warnings.catch_warnings(action="ignore", category=experimental):

@@ -13,11 +13,10 @@ from typing import Any
 
 import optuna
 from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
-from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.orm import Session
 
 from ncsn.config.params import SweepParams
+from ncsn.sweep.search.optuna_parts import has_heartbeat, set_trial_attr
 from ncsn.sweep.search.study import tally
 
 PUT_BACK = "put_back"  # attribute of an ended trial whose point is to be tried again
@@ -61,7 +60,7 @@ def give_back(study: optuna.Study, number: int) -> None:
     trial = study.get_trials(deepcopy=False)[number]
     if trial.state == TrialState.RUNNING:
         for name, value in {"reason": LOST, PUT_BACK: KEPT}.items():
-            study._storage.set_trial_user_attr(trial._trial_id, name, value)
+            set_trial_attr(study, number, name, value)
         study.tell(number, state=TrialState.FAIL)
 
 
@@ -98,11 +97,10 @@ def _enqueue(study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def _end_dead(study: optuna.Study, grace_sec: int) -> None:
-    storage: Any = study._storage
     with _experimental():
         fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_older(trial, grace_sec) and not _has_heartbeat(storage, trial._trial_id):
+        if _is_older(trial, grace_sec) and not has_heartbeat(study, trial.number):
             study.tell(trial.number, state=TrialState.FAIL)  # died before its first heartbeat
 
 
@@ -111,12 +109,6 @@ def _is_older(trial: FrozenTrial, seconds: int) -> bool:
     return started is not None and datetime.now(started.tzinfo) - started > timedelta(
         seconds=seconds
     )
-
-
-def _has_heartbeat(storage: Any, trial_id: int) -> bool:
-    engine = getattr(storage, "_backend", storage).engine
-    with Session(engine) as session:
-        return TrialHeartbeatModel.where_trial_id(trial_id, session) is not None
 
 
 def _experimental() -> Any:
