@@ -118,7 +118,7 @@ def long_images() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("sigma", [50.0, 1.0, 0.3, 0.1, 0.03, 0.01])
 @pytest.mark.parametrize("dequantised", [False, True])
-def test_long_images_have_their_score_in_float32_too(sigma: float, dequantised: bool) -> None:
+def test_long_images_have_the_exact_score_at_every_level(sigma: float, dequantised: bool) -> None:
     points, between = long_images()
     x = (between + sigma * torch.randn(between.shape, generator=generator(5))).float()
     score = DataScore(points, torch.tensor([sigma]), dequantised=dequantised)(

@@ -16,7 +16,7 @@ from ncsn.maths.sketch import NUM_DIRECTIONS, Sketch, points_within, sketched
 _NEGLIGIBLE = 60.0
 _LONG = 8 * NUM_DIRECTIONS  # values of an image from which a look at its sketch pays
 _ROUNDING = {"highest": 2.0**-24, "high": 2.0**-11, "medium": 2.0**-8}  # of products in float32
-_BLUR = 2e-3  # error of a log weight that is small against that of a float32 score
+_MOST_ERROR = 2e-3  # of a point's log weight, up to which it may be computed in float32
 
 
 def smoothed_data_score(
@@ -133,7 +133,7 @@ def _is_float32_enough(x: Tensor, sigma: Tensor, sketch: Sketch) -> bool:
     rounding = _ROUNDING[torch.get_float32_matmul_precision()]
     length = torch.linalg.vector_norm(x - sketch.centre, dim=1, keepdim=True)
     error = rounding * sketch.reach * (length + 0.5 * sketch.reach) / sigma.square()
-    return bool((error <= _BLUR).all())
+    return bool((error <= _MOST_ERROR).all())
 
 
 def _posterior_mean(

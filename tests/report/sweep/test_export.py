@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from ncsn.base.errors import UserError
 from ncsn.base.files import read_json
+from ncsn.sweep.arguments import setting
 from ncsn.sweep.results.export import export_study
 from ncsn.sweep.search.read import read_study
 
@@ -145,6 +147,17 @@ def test_commands_name_the_best_trial(synthetic: Any, exported: Exported) -> Non
         f"python pipeline/sweep.py apply {study} --trial {number} --all",
         "dvc repro",
     ]
+
+
+def test_the_command_repeats_what_was_set(synthetic: Any, exported: Exported) -> None:
+    """Without it, `run` would refuse the study as one of other data."""
+    settings = {"data.path": "/my images/a.npz", "reference.feature_layer": "768", "x.y": None}
+    study = synthetic.joint("joint-digits")
+    study.set_user_attr("settings", settings)
+    summary = read_json(exported(study) / "study.json")
+    words = shlex.split(summary["commands"][1])
+    set_ = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+    assert dict(map(setting, set_)) == settings
 
 
 def test_an_empty_study_is_exported(synthetic: Any, exported: Exported) -> None:

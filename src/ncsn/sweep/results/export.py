@@ -7,6 +7,8 @@ The reports read these two files alone.
 import contextlib
 import csv
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from ncsn.base.errors import UserError
 from ncsn.base.files import read_json, whole_file
 from ncsn.base.trial_record import STUDY_FILE, TRIALS_FILE, TrialRecord
+from ncsn.base.yaml_file import yaml_value
 from ncsn.sweep.results.conclusions import conclusions, verdict_values
 from ncsn.sweep.results.estimates import confirmation
 from ncsn.sweep.results.findings import (
@@ -167,13 +170,21 @@ def _again(trial: TrialRecord, data: StudyData, told: Mapping[int, bool]) -> dic
 def commands(data: StudyData) -> list[str]:
     """Returns what to type to get the study again and to take over its best trial."""
     study = study_words(_file_name(data), data.attrs.get("size"), data.attrs.get("model"))
-    run = f"python pipeline/sweep.py run {study}"
+    settings = [f" --set {_set_word(*pair)}" for pair in data.attrs.get("settings", {}).items()]
+    run = f"python pipeline/sweep.py run {study}{''.join(settings)}"
     best = best_trials(data)
     if not best:
         return [run]
     bring = f"python pipeline/sweep.py import {data.name}"
     apply = f"python pipeline/sweep.py apply {study} --trial {best[0].number} --all"
     return [bring, run, apply, "dvc repro"]
+
+
+def _set_word(key: str, value: Any) -> str:
+    """KEY=VALUE as a shell and then `--set` read it, as YAML, of which JSON is a part."""
+    is_word = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value)
+    is_plain = is_word and yaml_value(value, key) == value
+    return shlex.quote(f"{key}={value if is_plain else json.dumps(value)}")
 
 
 def _file_name(data: StudyData) -> str:

@@ -10,7 +10,7 @@ from ncsn.sweep.results.status import status_lines
 from ncsn.sweep.search.confirm import confirm_best
 from ncsn.sweep.search.membership import Limits, complaint_lines, noted_limits
 from ncsn.sweep.search.opening import open_study
-from ncsn.sweep.search.optuna_parts import storage_of
+from ncsn.sweep.search.optuna_private import storage_of
 from ncsn.sweep.search.read import read_study
 from ncsn.sweep.search.study import tally
 from ncsn.sweep.search.tracked import TrackedStudy, sync_at_end

@@ -15,7 +15,7 @@ from ncsn.base.errors import UserError
 from ncsn.config.advice import DataFacts
 from ncsn.maths.techniques import SIGMA_MIN, advised_epsilon, advised_num_levels, ladder_ratio
 from ncsn.sweep.results.status import point_text
-from ncsn.sweep.search.optuna_parts import storage_of
+from ncsn.sweep.search.optuna_private import storage_of
 from ncsn.sweep.search.study import study_names
 from ncsn.sweep.studies.plan import Plan
 from ncsn.sweep.studies.space import FloatAxis, IntAxis, projected

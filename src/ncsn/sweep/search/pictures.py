@@ -22,7 +22,7 @@ from ncsn.base.files import read_npz, whole_file
 from ncsn.base.image_grid import image_grid
 from ncsn.data.split import checked_images
 from ncsn.sweep.search.database import Storage
-from ncsn.sweep.search.optuna_parts import storage_of
+from ncsn.sweep.search.optuna_private import storage_of
 from ncsn.sweep.search.study import load_study
 
 ARTIFACTS = "sweep_artifacts"  # folder of the images, in the project's top folder

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.sweep.search.database import Storage
 from ncsn.sweep.search.membership import OF_WORKERS
-from ncsn.sweep.search.optuna_parts import study_system_attrs
+from ncsn.sweep.search.optuna_private import study_system_attrs
 from ncsn.sweep.search.study import load_study
 
 SHOWN = ("spec", "size", "model", "commit", "dirty", "advised", "present")  # of the attributes

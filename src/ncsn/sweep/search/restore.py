@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ncsn.base.errors import UserError
 from ncsn.base.trial_record import TrialRecord
 from ncsn.sweep.results.exported import ExportedStudy
-from ncsn.sweep.search.optuna_parts import set_study_system_attr
+from ncsn.sweep.search.optuna_private import set_study_system_attr
 from ncsn.sweep.search.pictures import artifact_attrs
 from ncsn.sweep.search.read import NO_REASON, STATES, StudyData, read_study
 from ncsn.sweep.search.remainder import SHOWN

@@ -16,7 +16,7 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
 from ncsn.config.params import SweepParams
-from ncsn.sweep.search.optuna_parts import has_heartbeat, set_trial_attr
+from ncsn.sweep.search.optuna_private import has_heartbeat, set_trial_attr
 from ncsn.sweep.search.study import tally
 
 PUT_BACK = "put_back"  # attribute of an ended trial whose point is to be tried again

@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -53,8 +53,8 @@ def opened(root: Path, run: RunCommand, remote: Remote | None = None) -> Iterato
     Yields:
         A function that brings the outs of a stage up to date, those of all stages before it being
         there, and returns "ran", "cached" or "unchanged". It takes the stage's name, and the lock
-        under which a command may run: where another process had it meanwhile, its result is
-        taken. Without a lock the command runs in any case. It raises StageFailed or Diverged.
+        under which its result is looked for, computed and kept. Without a lock the remote is
+        left alone. It raises StageFailed or Diverged.
 
     Raises:
         UserError: DVC cannot read the workspace.
@@ -121,7 +121,7 @@ def _in_process(
     The lock is held from before DVC looks into its run-cache until the result is there: DVC
     writes a record in steps, and one that is half there it takes for broken and deletes.
     """
-    ran, here, held = False, Path.cwd(), ExitStack()
+    ran, here = False, Path.cwd()
 
     def run_here(executable: str | None, cmd: str, **kwargs: Any) -> None:
         nonlocal ran
@@ -133,14 +133,13 @@ def _in_process(
         if ended.status:
             raise failure(stage.name, ended)
 
-    with held, contextlib.chdir(root), dvc_faults(root, stage.name), _commands_run_by(run_here):
-        if lock is not None and stage.changed():
-            held.enter_context(lock)
-        changed = stage.reproduce()
-        if changed:
-            stage.dump(update_pipeline=False)
-        if ran and lock is not None and remote:
-            remote.push(stage)
+    with contextlib.chdir(root), dvc_faults(root, stage.name), _commands_run_by(run_here):
+        with lock if lock is not None and stage.changed() else nullcontext():
+            changed = stage.reproduce()
+            if changed:
+                stage.dump(update_pipeline=False)
+            if ran and lock is not None and remote:
+                remote.push(stage)
     return RAN if ran else CACHED if changed else UNCHANGED
 
 

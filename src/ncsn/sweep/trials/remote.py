@@ -119,7 +119,7 @@ def push_records(repo: Any, stores: Stores, records: Iterable[tuple[str, str]]) 
     return len(lacking)
 
 
-def restored(stage: Any) -> bool:
+def _restored(stage: Any) -> bool:
     """Whether DVC's run-cache has the result of a stage of DVC's; its outs lie there then.
 
     To be asked in place of a command, while which DVC unlocks the workspace.
@@ -144,7 +144,7 @@ def _fetched(stage: Any, stores: Stores) -> bool:
         _copy(there, repo.cache.legacy, key, value)
         for found in repo.stage_cache.get_used_objs([(key, value)]).values():
             repo.cloud.pull(found, odb=stores.objects)
-        if restored(stage):  # `dvc push --run-cache` leaves records without objects
+        if _restored(stage):  # `dvc push --run-cache` leaves records without objects
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""What is used of Optuna beyond its documented interface still has its effect."""
+"""The private names of Optuna that are used still have their effect."""
 
 import pytest
 from optuna import create_study, load_study
@@ -6,9 +6,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from ncsn.config.params import SweepParams
-from ncsn.sweep.search import optuna_parts
+from ncsn.sweep.search import optuna_private
 from ncsn.sweep.search.database import open_storage
-from ncsn.sweep.search.optuna_parts import (
+from ncsn.sweep.search.optuna_private import (
     has_heartbeat,
     set_study_system_attr,
     set_trial_attr,
@@ -70,7 +70,7 @@ def test_without_a_table_of_heartbeats_a_silent_trial_is_left_alone(study, stora
     """As with an Optuna that keeps them elsewhere."""
     trial = study.ask()
     young = PARAMS.model_copy(update={"grace_sec": 0})
-    monkeypatch.setattr(optuna_parts, "_HEARTBEAT", "Renamed")
+    monkeypatch.setattr(optuna_private, "_HEARTBEAT", "Renamed")
     assert has_heartbeat(study, trial.number) and put_back(study, young) == []
     monkeypatch.undo()
     put_back(study, young)

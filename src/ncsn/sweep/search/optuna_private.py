@@ -1,7 +1,7 @@
-"""All that sweeps use of Optuna beyond its documented interface, in one place.
+"""The private names of Optuna that sweeps use, all of them.
 
 A study does not give its storage away, and the storage does not say whether a trial has given a
-sign of life. `tests/sweep/test_optuna_parts.py` holds what is used here against the Optuna that
+sign of life. `tests/sweep/test_optuna_private.py` holds what is used here against the Optuna that
 is installed; where a later one has no table of heartbeats any more, trials without a sign of life
 are left to whoever started them.
 """
